@@ -1,0 +1,213 @@
+"""Checkpoint folders: strict and safe to load, whole or absent when saved.
+
+    config.json           family, data set, the model's config, and the manifest (sha256, bytes)
+    model.safetensors     the weights, float16 on disk
+    golden.safetensors    a seeded output that the loaded weights must reproduce
+    metrics.json          held-out figures, written by `python -m gm_core.evaluate`
+    README.md             the model card
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+from gm_core.families import FAMILIES
+from gm_core.files import write_bytes, write_safetensors
+
+WEIGHTS = "model.safetensors"
+GOLDEN = "golden.safetensors"
+
+
+class MissingWeights(FileNotFoundError):
+    """There is no such checkpoint."""
+
+
+class BadCheckpoint(ValueError):
+    """A checkpoint's file is not what it should be; the message names the file and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a checkpoint says of itself, without its weights."""
+
+    name: str
+    family: str
+    dataset: str
+    config: dict[str, Any]
+    training: dict[str, Any]  # preset, steps, seed, ...
+    parameters: int
+    bytes: int
+    metrics: dict[str, Any] | None
+
+
+def root() -> Path:
+    """The folder of all checkpoints: $GM_CHECKPOINTS, else `checkpoints/` beside the package."""
+    return Path(os.environ.get("GM_CHECKPOINTS") or Path(__file__).parent.parent / "checkpoints")
+
+
+def available() -> tuple[str, ...]:
+    """Names of the checkpoints that are there."""
+    return tuple(sorted(path.parent.name for path in root().glob("*/config.json")))
+
+
+_loading = threading.Lock()
+
+
+def load(name: str, device: str | torch.device | None = None) -> Any:
+    """The model of a checkpoint: in evaluation mode, frozen, loaded once a device.
+
+    device: default is the GPU where there is one, else the CPU. Raises MissingWeights or
+    BadCheckpoint.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    with _loading:
+        return _load(name, str(torch.device(device)), root())
+
+
+@functools.cache
+def _load(name: str, device: str, folder: Path) -> Any:
+    return read(folder / name).to(device)
+
+
+def describe(name: str) -> CheckpointInfo:
+    """What a checkpoint says of itself. Raises MissingWeights or BadCheckpoint."""
+    folder = root() / name
+    manifest = _read_manifest(folder)
+    metrics = folder / "metrics.json"
+    return CheckpointInfo(
+        name=name,
+        family=manifest["family"],
+        dataset=manifest["dataset"],
+        config=manifest["config"],
+        training=manifest["training"],
+        parameters=manifest["parameters"],
+        bytes=manifest["files"][WEIGHTS]["bytes"],
+        metrics=json.loads(metrics.read_text()) if metrics.exists() else None,
+    )
+
+
+def read(folder: Path) -> nn.Module:
+    """Load a checkpoint folder strictly: exact hash, names, shapes, dtypes, finite values."""
+    manifest = _read_manifest(folder)
+    tensors = _read_tensors(folder, WEIGHTS, manifest)
+    family = FAMILIES[manifest["family"]]
+    config = _read_config(folder, manifest)
+    try:
+        with torch.device("meta"):  # shapes first: a foreign config must not allocate anything
+            skeleton = family.model(config).state_dict()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _bad(folder, "config.json", f"its config makes no network: {error}") from error
+    expected = {key: value.shape for key, value in skeleton.items()}
+    if expected.keys() != tensors.keys():
+        wrong = sorted(expected.keys() ^ tensors.keys())
+        raise _bad(folder, WEIGHTS, f"its weights do not fit its config, first {wrong[0]!r}")
+    for key, tensor in tensors.items():
+        if tensor.shape != expected[key] or tensor.dtype != torch.float16:
+            raise _bad(folder, WEIGHTS, f"{key!r} has the wrong shape or type")
+        if not tensor.isfinite().all():
+            raise _bad(folder, WEIGHTS, f"{key!r} holds a value that is not finite")
+    model = family.model(config)
+    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+    return model.eval().requires_grad_(False)
+
+
+def read_golden(folder: Path) -> dict[str, Tensor]:
+    """The output that the checkpoint's weights gave when they were saved."""
+    return _read_tensors(folder, GOLDEN, _read_manifest(folder))
+
+
+def save(
+    folder: Path, model: nn.Module, *, family: str, dataset: str, training: dict[str, Any]
+) -> None:
+    """Write a checkpoint; the manifest comes last, so that it never names what is not there."""
+    weights = {key: value.half() for key, value in model.state_dict().items()}
+    write_safetensors(folder / WEIGHTS, weights)
+    manifest: dict[str, Any] = {
+        "family": family,
+        "dataset": dataset,
+        "config": asdict(model.config),  # pyright: ignore[reportArgumentType]
+        "training": training,
+        "parameters": sum(value.numel() for value in weights.values()),
+        "files": {WEIGHTS: _fingerprint(folder / WEIGHTS)},
+    }
+    _write_manifest(folder, manifest)
+    write_safetensors(folder / GOLDEN, FAMILIES[family].golden(read(folder)))
+    manifest["files"][GOLDEN] = _fingerprint(folder / GOLDEN)
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_bytes(folder / "config.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.exists():
+        raise MissingWeights(
+            f"There is no checkpoint {folder.name!r} in {folder.parent}; "
+            f"there are: {', '.join(available()) or 'none'}."
+        )
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise _bad(folder, path.name, "it is not JSON") from error
+    wanted = {
+        "family": str, "dataset": str, "config": dict, "training": dict, "parameters": int,
+        "files": dict,
+    }  # fmt: skip
+    for key, kind in wanted.items():
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
+            raise _bad(folder, path.name, f"{key!r} is missing or of the wrong type")
+    if manifest["family"] not in FAMILIES:
+        raise _bad(folder, path.name, f"the family {manifest['family']!r} is unknown")
+    return manifest
+
+
+def _read_config(folder: Path, manifest: dict[str, Any]) -> Any:
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in manifest["config"].items()
+    }
+    try:
+        return FAMILIES[manifest["family"]].config(**fields)
+    except TypeError as error:
+        raise _bad(folder, "config.json", f"its config is not that of the family: {error}") from error
+
+
+def _read_tensors(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Tensor]:
+    path = folder / name
+    if not path.exists():
+        raise MissingWeights(f"{path} is missing; fetch the repository's `checkpoints/` again.")
+    data = path.read_bytes()
+    listed = manifest["files"].get(name)
+    if not isinstance(listed, dict) or listed.get("sha256") != hashlib.sha256(data).hexdigest():
+        raise _bad(folder, name, f"its {len(data):,} bytes are not those its manifest lists")
+    try:
+        return load_safetensors(data)
+    except SafetensorError as error:
+        raise _bad(folder, name, "it is not a safetensors file") from error
+
+
+def _bad(folder: Path, file: str, reason: str) -> BadCheckpoint:
+    return BadCheckpoint(
+        f"{folder / file} can't be used: {reason}. Fetch the repository's `checkpoints/` again, or "
+        f"train anew with `python -m gm_core.training {folder.name}`."
+    )

@@ -1,0 +1,1 @@
+"""Training recipes: `python -m gm_core.training NAME --preset cpu|gpu`."""

@@ -1,0 +1,189 @@
+"""The training loop that likelihood models share, as a generator of records.
+
+A step's batch and noise follow from (seed, step) alone, so a run that was stopped and resumed, or
+spread over several processes by `accelerate launch`, sees the same data as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from safetensors import safe_open
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gm_core.data import Images
+from gm_core.files import write_safetensors
+from gm_core.frames import TrainingRecord
+from gm_core.randomness import stream
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast: warm up, hold, then fall linearly to zero."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int = 300
+    decay_share: float = 0.4  # of the steps, at the end
+    weight_decay: float = 0.01
+    ema_decay: float = 0.999
+    max_gradient_norm: float = 1.0
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        decay = min(1.0, (self.steps - step) / (self.decay_share * self.steps))
+        return self.learning_rate * warmup * decay
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a training run but its data and its seed."""
+
+    config: Any  # the model's own config
+    dataset: str
+    schedule: Schedule
+    # images, labels, generator -> the tensors of a batch, each with the batch first
+    prepare: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, ...]]
+    # model, *batch -> mean loss
+    loss: Callable[..., Tensor]
+    unit: str  # of the loss
+
+
+def train(
+    model: nn.Module,
+    recipe: Recipe,
+    data: Images,
+    *,
+    validation: Images | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    record_every: int = 50,
+    save_every: int = 500,
+) -> Iterator[TrainingRecord]:
+    """Train `model` in place; at the end it holds the averaged weights.
+
+    `state` is a file that the run is saved to and, where it exists, resumed from.
+    """
+    schedule = recipe.schedule
+    accelerator = Accelerator(mixed_precision="bf16")
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay))
+    averaged.to(accelerator.device)
+    optimiser = torch.optim.AdamW(
+        model.parameters(),
+        lr=schedule.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
+    wrapped, optimiser = accelerator.prepare(model, optimiser)
+    first = load_state(state, model, averaged, optimiser) if state and state.exists() else 0
+
+    losses: list[Tensor] = []
+    started, images_seen = time.perf_counter(), 0
+    for step in range(first, schedule.steps):
+        batch = take_batch(data, recipe, seed, step)
+        share = slice(accelerator.process_index, None, accelerator.num_processes)
+        tensors = [tensor[share].to(accelerator.device) for tensor in batch]
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.rate(step)
+        loss = recipe.loss(wrapped, *tensors)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
+        optimiser.step()
+        optimiser.zero_grad()
+        averaged.update_parameters(model)
+        losses.append(loss.detach())
+        images_seen += len(batch[0])
+
+        done = step + 1
+        if state and accelerator.is_main_process:
+            if done % save_every == 0 or done == schedule.steps:
+                save_state(state, model, averaged, optimiser, done)
+        if done % record_every == 0 or done == schedule.steps:
+            measured = None
+            if validation is not None and (done % save_every == 0 or done == schedule.steps):
+                measured = evaluate_loss(averaged.module, recipe, validation, seed)
+            mean_loss = accelerator.reduce(torch.stack(losses).mean(), "mean")
+            yield TrainingRecord(
+                step=done,
+                total=schedule.steps,
+                loss=float(mean_loss),
+                unit=recipe.unit,
+                learning_rate=schedule.rate(step),
+                images_per_second=images_seen / (time.perf_counter() - started),
+                validation_loss=measured,
+            )
+            losses, started, images_seen = [], time.perf_counter(), 0
+    model.load_state_dict(averaged.module.state_dict())
+
+
+def take_batch(data: Images, recipe: Recipe, seed: int, step: int) -> tuple[Tensor, ...]:
+    """The batch of a step: a new order of the data every epoch, noise of its own every step."""
+    size = recipe.schedule.batch_size
+    batches = math.ceil(len(data) / size)
+    index = torch.randperm(len(data), generator=stream(seed, 0, step // batches))
+    index = index[step % batches * size :][:size]
+    return recipe.prepare(data.images[index], data.labels[index], stream(seed, 1, step))
+
+
+@torch.no_grad()
+def evaluate_loss(
+    model: nn.Module, recipe: Recipe, data: Images, seed: int, batch_size: int = 250
+) -> float:
+    """Mean loss over `data`, with frozen noise."""
+    device = next(model.parameters()).device
+    noise = stream(seed, 2)
+    total = 0.0
+    for images, labels in zip(
+        data.images.split(batch_size), data.labels.split(batch_size), strict=True
+    ):
+        tensors = [tensor.to(device) for tensor in recipe.prepare(images, labels, noise)]
+        total += float(recipe.loss(model, *tensors)) * len(images)
+    return total / len(data)
+
+
+def save_state(
+    path: Path, model: nn.Module, averaged: AveragedModel, optimiser: Any, step: int
+) -> None:
+    """Everything a run needs to go on, in one file without pickle."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"averaged.{name}": value for name, value in averaged.module.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"optimiser.{key}.{name}"] = value
+    write_safetensors(path, tensors, {"step": str(step)})
+
+
+def load_state(path: Path, model: nn.Module, averaged: AveragedModel, optimiser: Any) -> int:
+    """Take up a run where `save_state` left it; returns the number of steps done."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        step = int(file.metadata()["step"])
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+
+    model.load_state_dict(part("model."))
+    averaged.module.load_state_dict(part("averaged."))
+    averaged.n_averaged.fill_(step)
+    moments = {key: part(f"optimiser.{key}.") for key in ("step", "exp_avg", "exp_avg_sq")}
+    for name, parameter in model.named_parameters():
+        optimiser.state[parameter] = {
+            key: values[name].to(parameter.device) for key, values in moments.items()
+        }
+    return step
