@@ -1,0 +1,38 @@
+"""Where work runs.
+
+Handlers reach everything that takes time through `stream(call, **arguments)`, which yields the
+records of a named generator of gm_core. Arguments are plain and models are named, not passed, so
+that the same call can run in another process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import gm_core
+from gm_core.frames import Frame
+
+Group = Literal["instant", "sampling"]
+
+# How many requests of a group run at once. Sampling is bound by the processor: one a core.
+LIMITS: dict[Group, int] = {"instant": 8, "sampling": os.cpu_count() or 1}
+
+
+def sample(model: str, **arguments: Any) -> Iterator[Frame]:
+    """Frames of `gm_core.load(model).sample(...)`."""
+    yield from gm_core.load(model).sample(**arguments)
+
+
+CALLS: dict[str, Callable[..., Iterator[Any]]] = {"sample": sample}
+
+
+def stream(call: str, **arguments: Any) -> Iterator[Any]:
+    """The records of a named call, as they come. Closing the iterator ends the work."""
+    yield from CALLS[call](**arguments)
+
+
+def event(group: Group) -> dict[str, Any]:
+    """What an event listener needs to run within a group's limit."""
+    return {"concurrency_id": group, "concurrency_limit": LIMITS[group]}

@@ -1,0 +1,66 @@
+"""Overview: the map of generative models, and what is loaded."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Collection
+
+import gradio as gr
+import torch
+
+from demo.components.model_map import ModelMap
+from gm_core import checkpoints, data
+from gm_core.families import FAMILIES
+
+ID = "overview"
+TITLE = "Overview"
+
+IDEA = """
+<div class="gm-idea">A generative model learns a distribution p(x) from examples, so that it can make
+new ones. The families differ in what they can say about p(x). Choose one to open it.</div>
+"""
+
+
+def loaded() -> str:
+    """A table of what ships: model, parameters, file size, measured figure, device."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    rows = []
+    for name in checkpoints.available():
+        info = checkpoints.describe(name)
+        figures = (info.metrics or {}).get("figures", [])
+        figure = "not yet measured"
+        if figures:
+            first = figures[0]
+            spread = f" ± {first['spread']:.2f}" if first["spread"] is not None else ""
+            figure = f"{first['value']:.2f}{spread} {first['unit']} ({first['split']})"
+        cells = (
+            name,
+            FAMILIES[info.family].title,
+            data.DATASETS[info.dataset].title,
+            f"{info.parameters / 1e6:.2f} M",
+            f"{info.bytes / 1e6:.1f} MB",
+            figure,
+            device,
+        )
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    heads = ("Checkpoint", "Model", "Data", "Parameters", "File", "Held-out −log p(x)", "Device")
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return (
+        '<h3>What is loaded</h3><div class="gm-scroll"><table class="gm-table">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def build(tabs: gr.Tabs, ids: Collection[str]) -> None:
+    """The tab's contents; its map opens the tabs with these ids."""
+
+    def open_tab(event: gr.EventData) -> gr.Tabs:
+        chosen = getattr(event, "tab", None)
+        return gr.Tabs(selected=chosen if chosen in ids else ID)
+
+    gr.HTML(IDEA, padding=False)
+    model_map = ModelMap(ids, elem_id="overview-map")
+    gr.HTML(loaded(), padding=False)
+    model_map.select(
+        open_tab, None, tabs, api_visibility="private", show_progress="hidden", queue=False
+    )

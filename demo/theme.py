@@ -1,0 +1,66 @@
+"""The look: one theme and one style sheet, light and dark, with nothing fetched from anywhere.
+
+The same colours mean the same things everywhere (Okabe and Ito's palette, safe for colour-blind
+eyes): real is blue, generated orange, chosen by the student green, unknown grey.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+SYSTEM_FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+SYSTEM_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+
+BLUE = gr.themes.Color(
+    name="real",
+    c50="#eef6fb", c100="#d6eaf6", c200="#aed5ec", c300="#7dbbe0", c400="#4a9dd0", c500="#0072b2",
+    c600="#00659e", c700="#005485", c800="#00446b", c900="#003350", c950="#002238",
+)  # fmt: skip
+
+CSS = """
+:root {
+  --gm-real: #0072b2; --gm-generated: #e69f00; --gm-student: #009e73; --gm-unknown: #9a9a9a;
+}
+.dark { --gm-real: #56b4e9; --gm-unknown: #6f6f6f; --color-accent: #56b4e9; }
+.gradio-container { max-width: 1400px !important; margin: 0 auto; }
+.gradio-container .prose p, .gradio-container .prose li { max-width: 78ch; }
+.gm-title { display: flex; flex-wrap: wrap; gap: 0 1.2rem; align-items: baseline; }
+.gm-title h1 { font-size: 1.4rem; margin: 0; }
+.gm-title p { color: var(--body-text-color-subdued); margin: 0; max-width: none !important; }
+.gm-idea { font-size: 1.1rem; line-height: 1.5; display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: baseline; }
+.gm-equation { font-family: "STIX Two Math", "Cambria Math", Georgia, serif; font-size: 1.2rem; }
+.gm-quiet { color: var(--body-text-color-subdued); font-size: .92rem; }
+.gm-status { min-height: 3.2em; font-variant-numeric: tabular-nums; }
+.gm-bottom { align-self: flex-end; }
+.gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.gm-table thead, .gm-table tbody { border: 0 !important; }
+.gm-table th, .gm-table td {
+  text-align: left; padding: .45rem .9rem .45rem 0; vertical-align: top;
+  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
+}
+.gm-scroll { overflow-x: auto; }
+footer { display: none !important; }
+"""
+
+
+def theme() -> gr.themes.Base:
+    """The theme, with the fonts that the reader's own system has."""
+    return gr.themes.Base(
+        primary_hue=BLUE,
+        secondary_hue=BLUE,
+        neutral_hue=gr.themes.colors.stone,
+        font=SYSTEM_FONT,
+        font_mono=SYSTEM_MONO,
+        radius_size=gr.themes.sizes.radius_md,
+        spacing_size=gr.themes.sizes.spacing_md,
+    ).set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_500",
+        button_primary_background_fill_hover="*primary_600",
+        button_primary_text_color="white",
+        button_primary_background_fill_dark="*primary_500",
+        button_primary_background_fill_hover_dark="*primary_400",
+    )

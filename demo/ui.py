@@ -1,0 +1,28 @@
+"""The whole demo: the ordered list of its tabs."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from demo.tabs import overview, pixelcnn
+
+MODEL_TABS = (pixelcnn,)
+
+HEADING = """
+<div class="gm-title"><h1>Generative models</h1>
+<p>Do what the lecture says: every picture here is made by a real model, trained in this
+repository, running on this machine.</p></div>
+"""
+
+
+def build_demo() -> gr.Blocks:
+    """All tabs, with their events."""
+    with gr.Blocks(title="Generative models") as demo:
+        gr.HTML(HEADING, padding=False)
+        with gr.Tabs(selected=overview.ID) as tabs:
+            with gr.Tab(overview.TITLE, id=overview.ID):
+                overview.build(tabs, [tab.ID for tab in MODEL_TABS])
+            for tab in MODEL_TABS:
+                with gr.Tab(tab.TITLE, id=tab.ID):
+                    tab.build()
+    return demo
