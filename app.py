@@ -9,26 +9,36 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from demo.theme import CSS, theme  # noqa: E402
-from demo.ui import build_demo  # noqa: E402
+import gradio as gr
+
+from demo.theme import CSS, theme
+from demo.ui import build_demo
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    # A Space sets these variables; a person uses the flags.
-    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
-    parser.add_argument("--share", action="store_true", help="a public link through Gradio")
-    arguments = parser.parse_args()
-    build_demo().launch(
-        server_name=arguments.host,
-        server_port=arguments.port,
-        share=arguments.share,
+def launch(*, host: str, port: int | None, share: bool, block: bool) -> tuple[gr.Blocks, str]:
+    """Open the demo; returns it with its local address, at the end if it is to `block`."""
+    demo = build_demo()
+    _, url, _ = demo.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        prevent_thread_lock=not block,
         theme=theme(),
         css=CSS,
         footer_links=[],
         run_history=False,
     )
+    return demo, url
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    # A Space sets the variable; a person uses the flag.
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    parser.add_argument("--share", action="store_true", help="a public link through Gradio")
+    arguments = parser.parse_args()
+    launch(host=arguments.host, port=arguments.port, share=arguments.share, block=True)
 
 
 if __name__ == "__main__":

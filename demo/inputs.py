@@ -21,10 +21,10 @@ def refusal(sentence: str) -> gr.Error:
 def number(value: Any, name: str, low: float, high: float) -> float:
     """A finite number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refusal(f"{name} must be a number from {low:g} to {high:g}.")
+        raise refusal(f"{name} must be a number from {low} to {high}.")
     # The order matters: an integer may be too large to become a float, and NaN compares false.
     if not low <= value <= high:
-        raise refusal(f"{name} must be from {low:g} to {high:g}.")
+        raise refusal(f"{name} must be from {low} to {high}.")
     return float(value)
 
 

@@ -38,7 +38,7 @@ def pixel_trajectory(
 
     symbol: what the log-likelihood is of, "x" or "x | 7".
     """
-    images, levels, channels, height, width = frame.probabilities.shape
+    channels, height, width = frame.levels.shape[1:]
     steps = channels * height * width
     nats = -frame.log_prob.flatten(1)  # (B, steps)
     edges = frame.probabilities.flatten(2).double().cumsum(1)[:, :-1]  # (B, levels - 1, steps)

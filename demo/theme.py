@@ -6,12 +6,12 @@ eyes): real is blue, generated orange, chosen by the student green, unknown grey
 
 from __future__ import annotations
 
-import gradio as gr
+from gradio import themes
 
 SYSTEM_FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 SYSTEM_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-BLUE = gr.themes.Color(
+BLUE = themes.Color(
     name="real",
     c50="#eef6fb", c100="#d6eaf6", c200="#aed5ec", c300="#7dbbe0", c400="#4a9dd0", c500="#0072b2",
     c600="#00659e", c700="#005485", c800="#00446b", c900="#003350", c950="#002238",
@@ -27,11 +27,15 @@ CSS = """
 .gm-title { display: flex; flex-wrap: wrap; gap: 0 1.2rem; align-items: baseline; }
 .gm-title h1 { font-size: 1.4rem; margin: 0; }
 .gm-title p { color: var(--body-text-color-subdued); margin: 0; max-width: none !important; }
-.gm-idea { font-size: 1.1rem; line-height: 1.5; display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: baseline; }
+.gm-idea {
+  font-size: 1.1rem; line-height: 1.5;
+  display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: baseline;
+}
 .gm-equation { font-family: "STIX Two Math", "Cambria Math", Georgia, serif; font-size: 1.2rem; }
 .gm-quiet { color: var(--body-text-color-subdued); font-size: .92rem; }
-.gm-status { min-height: 3.2em; font-variant-numeric: tabular-nums; }
-.gm-bottom { align-self: flex-end; }
+.block.gm-status {
+  min-height: 3.2em; padding: 0 12px !important; font-variant-numeric: tabular-nums;
+}
 .gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .gm-table thead, .gm-table tbody { border: 0 !important; }
 .gm-table th, .gm-table td {
@@ -43,16 +47,16 @@ footer { display: none !important; }
 """
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """The theme, with the fonts that the reader's own system has."""
-    return gr.themes.Base(
+    return themes.Base(
         primary_hue=BLUE,
         secondary_hue=BLUE,
-        neutral_hue=gr.themes.colors.stone,
+        neutral_hue=themes.colors.stone,
         font=SYSTEM_FONT,
         font_mono=SYSTEM_MONO,
-        radius_size=gr.themes.sizes.radius_md,
-        spacing_size=gr.themes.sizes.spacing_md,
+        radius_size=themes.sizes.radius_md,
+        spacing_size=themes.sizes.spacing_md,
     ).set(
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",

@@ -1,10 +1,10 @@
 """Checkpoint folders: strict and safe to load, whole or absent when saved.
 
-    config.json           family, data set, the model's config, and the manifest (sha256, bytes)
-    model.safetensors     the weights, float16 on disk
-    golden.safetensors    a seeded output that the loaded weights must reproduce
-    metrics.json          held-out figures, written by `python -m gm_core.evaluate`
-    README.md             the model card
+config.json           family, data set, the model's config, and the manifest (sha256, bytes)
+model.safetensors     the weights, float16 on disk
+golden.safetensors    a seeded output that the loaded weights must reproduce
+metrics.json          held-out figures, written by `python -m gm_core.evaluate`
+README.md             the model card
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def describe(name: str) -> CheckpointInfo:
     )
 
 
-def read(folder: Path) -> nn.Module:
+def read(folder: Path) -> Any:
     """Load a checkpoint folder strictly: exact hash, names, shapes, dtypes, finite values."""
     manifest = _read_manifest(folder)
     tensors = _read_tensors(folder, WEIGHTS, manifest)
@@ -189,7 +189,9 @@ def _read_config(folder: Path, manifest: dict[str, Any]) -> Any:
     try:
         return FAMILIES[manifest["family"]].config(**fields)
     except TypeError as error:
-        raise _bad(folder, "config.json", f"its config is not that of the family: {error}") from error
+        raise _bad(
+            folder, "config.json", f"its config is not that of the family: {error}"
+        ) from error
 
 
 def _read_tensors(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Tensor]:

@@ -110,8 +110,8 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
     return (noise < images / 255).long()
 
 
-def write_sample(name: str, root: str | Path | None = None) -> Path:
-    """Write the shipped sample of the test set and return its path."""
+def write_sample(name: str, root: str | Path | None = None, folder: Path = SAMPLES) -> Path:
+    """Write the sample of the test set to a folder, the shipped one by default; its path."""
     test = load(name, "test", root)
     chosen = []
     for label in range(len(DATASETS[name].class_names)):
@@ -119,7 +119,7 @@ def write_sample(name: str, root: str | Path | None = None) -> Path:
         spread = torch.linspace(0, len(of_class) - 1, SAMPLE_IMAGES_PER_CLASS).long()
         chosen.append(of_class[spread])
     index = torch.cat(chosen).sort().values
-    path = SAMPLES / f"{name}.safetensors"
+    path = folder / f"{name}.safetensors"
     write_safetensors(
         path,
         {"images": test.images[index], "labels": test.labels[index].to(torch.uint8)},

@@ -17,7 +17,7 @@ Source: van den Oord et al., "Conditional Image Generation with PixelCNN Decoder
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -279,11 +279,11 @@ class CachedPredictor:
         self.aboves = [x[:, row : row + reach] for row in range(height)]
         self.kernel = config.first_kernel
 
-        self.vertical, self.vertical_bias = matrix(model.vertical), model.vertical.bias
-        self.horizontal, self.horizontal_bias = matrix(model.horizontal), model.horizontal.bias
+        self.vertical, self.vertical_bias = affine(model.vertical)
+        self.horizontal, self.horizontal_bias = affine(model.horizontal)
         self.layers = [CachedLayer(layer, label, width) for layer in model.gated_layers()]
-        self.hidden, self.hidden_bias = matrix(model.hidden), model.hidden.bias
-        self.logits, self.logits_bias = matrix(model.logits), model.logits.bias
+        self.hidden, self.hidden_bias = affine(model.hidden)
+        self.logits, self.logits_bias = affine(model.logits)
 
     def __call__(self, step: int) -> Tensor:
         """Logits (B, levels) of the pixel that comes after `step` others."""
@@ -314,17 +314,15 @@ class CachedLayer:
     def __init__(self, layer: GatedLayer, label: Tensor, width: int) -> None:
         batch, d = len(label), layer.vertical.dilation
         features = layer.residual.out_channels
-        link = layer.vertical_to_horizontal
-        assert link.bias is not None and layer.residual.bias is not None
         self.dilation = d
-        self.vertical = matrix(layer.vertical)  # (6F, 2F)
-        self.vertical_bias = layer.vertical.bias
+        self.vertical, self.vertical_bias = affine(layer.vertical)  # (6F, 2F), (2F,)
         self.vertical_label = layer.vertical_label(label) if layer.vertical_label else None
-        self.link = matrix(link)  # (2F, 2F)
-        self.link_bias = link.bias + layer.horizontal.bias + layer.horizontal_label(label)
-        self.horizontal = matrix(layer.horizontal)  # (2F, 2F)
+        self.horizontal, horizontal_bias = affine(layer.horizontal)  # (2F, 2F), (2F,)
+        self.link, link_bias = affine(layer.vertical_to_horizontal)  # (2F, 2F), (2F,)
+        self.link_bias = link_bias + horizontal_bias + layer.horizontal_label(label)  # (B, 2F)
         # One row more, for the bias: its feature is always 1.
-        self.residual = torch.cat([matrix(layer.residual), layer.residual.bias[None]])
+        residual, residual_bias = affine(layer.residual)
+        self.residual = torch.cat([residual, residual_bias[None]])  # (F + 1, F)
 
         # Input rows row - d to row, in a ring, with d columns of padding on both sides.
         rows = self.vertical.new_zeros(d + 1, width + 2 * d, batch, features)
@@ -364,11 +362,12 @@ class CachedLayer:
         return torch.addmm(h, self.gated_and_one, self.residual)
 
 
-def matrix(conv: MaskedConv2d | nn.Conv2d) -> Tensor:
-    """A convolution's taps in raster order, without the masked ones: (taps * inputs, outputs)."""
+def affine(conv: MaskedConv2d | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """A convolution as (matrix, bias): its live taps in raster order, (taps * inputs, outputs)."""
     masked = isinstance(conv, MaskedConv2d)
     live = conv.weight[:, :, conv.mask > 0] if masked else conv.weight.flatten(2)
-    return live.permute(2, 1, 0).flatten(0, 1).contiguous()
+    assert conv.bias is not None
+    return live.permute(2, 1, 0).flatten(0, 1).contiguous(), conv.bias
 
 
 def draw(logits: Tensor, noise: Tensor) -> Tensor:
@@ -395,8 +394,7 @@ def redraw(model: PixelCNN, frame: PixelFrame, label: Tensor | None, temperature
 def pixel_noise(seed: int, count: int, size: tuple[int, int]) -> Tensor:
     """Uniform numbers (count, 1, H, W), float64; image i's depend on (seed, i) alone."""
     images = [
-        torch.rand((1, *size), generator=stream(seed, i), dtype=torch.float64)
-        for i in range(count)
+        torch.rand((1, *size), generator=stream(seed, i), dtype=torch.float64) for i in range(count)
     ]
     return torch.stack(images)
 
@@ -404,7 +402,9 @@ def pixel_noise(seed: int, count: int, size: tuple[int, int]) -> Tensor:
 def as_labels(label: int | Tensor | None, count: int, classes: int) -> Tensor:
     """Any way to name labels -> int64 (count,), where `classes` itself stands for "no label"."""
     labels = torch.as_tensor(classes if label is None else label)
-    if label is not None and (labels.is_floating_point() or not (0 <= labels).all() or not (labels < classes).all()):
+    if label is not None and (
+        labels.is_floating_point() or not (labels >= 0).all() or not (labels < classes).all()
+    ):
         raise ValueError(f"A label must be a whole number from 0 to {classes - 1}.")
     if labels.shape not in ((), (count,)):
         raise ValueError(f"There must be one label, or {count} of them, not {tuple(labels.shape)}.")
@@ -420,7 +420,7 @@ def as_known(known: Tensor | None, count: int, size: tuple[int, int], levels: in
             f"Known pixels must have the shape {(1, *size)} or {(count, 1, *size)}, "
             f"not {tuple(known.shape)}."
         )
-    if known.is_floating_point() or not (-1 <= known).all() or not (known < levels).all():
+    if known.is_floating_point() or not (known >= -1).all() or not (known < levels).all():
         raise ValueError(f"Known pixels must be whole numbers from -1 to {levels - 1}.")
     return known.long().expand(count, 1, *size)
 

@@ -11,5 +11,5 @@ def stream(seed: int, *index: int) -> torch.Generator:
 
     Streams of different arguments are independent: NumPy's SeedSequence mixes them.
     """
-    state = np.random.SeedSequence((seed, *index)).generate_state(1, np.uint64)
+    state = np.random.SeedSequence(seed, spawn_key=index).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))

@@ -5,27 +5,16 @@ Nothing is written on the server: the file travels as a data URL.
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from demo.components import source
 
 
-class Download(gr.HTML):
+def download(*, elem_id: str) -> gr.HTML:
     """Its value is {"name": file name, "url": data URL}; each new value is saved once."""
-
-    def __init__(self, *, elem_id: str) -> None:
-        super().__init__(
-            value=None,
-            elem_id=elem_id,
-            html_template='<a class="download" hidden aria-hidden="true"></a>',
-            js_on_load=source("download.js"),
-            apply_default_css=False,
-        )
-
-    def postprocess(self, value: dict[str, str] | None) -> dict[str, str] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "name: file name, url: its content, a data URL"}
+    return gr.HTML(
+        elem_id=elem_id,
+        html_template="<span hidden></span>",
+        js_on_load=source("download.js"),
+        apply_default_css=False,
+    )

@@ -1,11 +1,10 @@
-"""ModelMap: the families of generative models as a drawn tree, whose leaves open their tabs."""
+"""The map: the families of generative models as a drawn tree, whose leaves open their tabs."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -34,7 +33,9 @@ def raster(cell: int) -> str:
     squares = []
     for index in range(columns * rows):
         x, y = index % columns * cell, index // columns * cell
-        kind = "u" if index > current else "n" if index == current else "w" if index in white else "b"
+        kind = (
+            "u" if index > current else "n" if index == current else "w" if index in white else "b"
+        )
         squares.append(f'<rect class="{kind}" x="{x}" y="{y}" width="{cell}" height="{cell}"/>')
     return "".join(squares)
 
@@ -54,11 +55,13 @@ AUTOENCODER = (
 ADVERSARIAL = (
     '<rect class="box" x="6" y="18" width="36" height="28"/><text x="24" y="37">G</text>'
     '<rect class="box" x="78" y="18" width="36" height="28"/><text x="96" y="37">D</text>'
-    '<path class="arrow" d="M44 32 H74 M68 27 L74 32 L68 37 M96 48 V58 H24 V50 M19 56 L24 50 L29 56"/>'
+    '<path class="arrow" d="M44 32 H74 M68 27 L74 32 L68 37"/>'
+    '<path class="arrow" d="M96 48 V58 H24 V50 M19 56 L24 50 L29 56"/>'
 )
 EDITING = (
-    '<rect class="box" x="4" y="14" width="36" height="36"/><circle class="real" cx="22" cy="32" r="9"/>'
-    '<rect class="box" x="80" y="14" width="36" height="36"/><circle class="n" cx="98" cy="32" r="9"/>'
+    '<rect class="box" x="4" y="14" width="36" height="36"/>'
+    '<rect class="box" x="80" y="14" width="36" height="36"/>'
+    '<circle class="real" cx="22" cy="32" r="9"/><circle class="n" cx="98" cy="32" r="9"/>'
     '<path class="arrow" d="M42 32 H76 M70 27 L76 32 L70 37"/><text x="60" y="26">“…”</text>'
 )
 
@@ -72,7 +75,7 @@ MAP = (
                 "exactly: log p(x) in nats",
                 (
                     Leaf("pixelrnn", "PixelRNN", "a memory carried from pixel to pixel", RECURRENT),
-                    Leaf("pixelcnn", "PixelCNN", "masked convolutions see what is drawn", CONVOLUTIONAL),
+                    Leaf("pixelcnn", "PixelCNN", "convolutions with a mask", CONVOLUTIONAL),
                 ),
             ),
             Branch(
@@ -111,22 +114,17 @@ def draw(node: Branch | Leaf, tabs: Collection[str]) -> str:
     return f'<li><div class="node leaf later">{picture}{text}<em>not built yet</em></div></li>'
 
 
-class ModelMap(gr.HTML):
-    """The map; triggers "select" with the `tab` of the leaf that was chosen."""
-
-    def __init__(self, tabs: Collection[str], *, elem_id: str) -> None:
-        branches = "".join(draw(branch, tabs) for branch in MAP)
-        super().__init__(
-            elem_id=elem_id,
-            html_template=(
-                '<div class="map"><div class="node root"><b>Generative models</b>'
-                "<span>learn p(x) from examples x</span></div>"
-                f'<ul class="tree">{branches}</ul></div>'
-            ),
-            css_template=source("model_map.css"),
-            js_on_load=source("model_map.js"),
-            apply_default_css=False,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "null"}
+def model_map(tabs: Collection[str], *, elem_id: str) -> gr.HTML:
+    """The map; it triggers "select" with the `tab` of the leaf that was chosen."""
+    branches = "".join(draw(branch, tabs) for branch in MAP)
+    return gr.HTML(
+        elem_id=elem_id,
+        html_template=(
+            '<div class="map"><div class="node root"><b>Generative models</b>'
+            "<span>learn p(x) from examples x</span></div>"
+            f'<ul class="tree">{branches}</ul></div>'
+        ),
+        css_template=source("model_map.css"),
+        js_on_load=source("model_map.js"),
+        apply_default_css=False,
+    )

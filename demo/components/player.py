@@ -1,6 +1,6 @@
-"""Player: a trajectory sent once, played in the browser.
+"""The player: a trajectory sent once, played in the browser.
 
-The value is a plain dictionary (see `Trajectory`). Play, pause, step, scrub and speed happen in a
+Its value is a plain dictionary (see `Trajectory`). Play, pause, step, scrub and speed happen in a
 canvas with no server in the loop; buttons, keys and touch do the same things.
 """
 
@@ -95,31 +95,14 @@ def encode(array: NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
 
-class Player(gr.HTML):
-    """Plays a `Trajectory.payload()`."""
-
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        label: str,
-        elem_id: str,
-        render: bool = True,  # Gradio makes the component anew, unrendered, for every update
-    ) -> None:
-        super().__init__(
-            value=value,
-            label=label,
-            elem_id=elem_id,
-            render=render,
-            elem_classes="gm-player",
-            html_template=source("player.html"),
-            css_template=source("player.css"),
-            js_on_load=source("player.js"),
-            apply_default_css=False,
-        )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "frames and per-step numbers, arrays as base64"}
+def player(value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
+    """A player of `Trajectory.payload()`, as a component's first value or an event's output."""
+    return gr.HTML(
+        value=value,
+        label=label,
+        elem_id=elem_id,
+        html_template=source("player.html"),
+        css_template=source("player.css"),
+        js_on_load=source("player.js"),
+        apply_default_css=False,
+    )

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import gradio as gr
 import torch
 
-from demo.components.model_map import ModelMap
+from demo.components.model_map import model_map
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
 
@@ -16,8 +16,8 @@ ID = "overview"
 TITLE = "Overview"
 
 IDEA = """
-<div class="gm-idea">A generative model learns a distribution p(x) from examples, so that it can make
-new ones. The families differ in what they can say about p(x). Choose one to open it.</div>
+<div class="gm-idea">A generative model learns a distribution p(x) from examples, so that it can
+make new ones. The families differ in what they can say about p(x). Choose one to open it.</div>
 """
 
 
@@ -59,8 +59,8 @@ def build(tabs: gr.Tabs, ids: Collection[str]) -> None:
         return gr.Tabs(selected=chosen if chosen in ids else ID)
 
     gr.HTML(IDEA, padding=False)
-    model_map = ModelMap(ids, elem_id="overview-map")
+    families = model_map(ids, elem_id="overview-map")
     gr.HTML(loaded(), padding=False)
-    model_map.select(
+    families.select(
         open_tab, None, tabs, api_visibility="private", show_progress="hidden", queue=False
     )

@@ -6,15 +6,15 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import torch
 
 from demo import engine, inputs, render
-from demo.components.download import Download
-from demo.components.player import Player
+from demo.components.download import download
+from demo.components.lesson import lesson
+from demo.components.player import player
 from gm_core import checkpoints, data
 from gm_core.frames import PixelFrame
 
@@ -27,7 +27,6 @@ LEVEL_NAMES = ("black", "white")
 MOST_IMAGES = 64
 FILE_TYPES = ("gif", "webp", "png", "json")
 IMAGE_SCALE = 8
-LESSON = Path(__file__).parent.parent / "lessons" / "pixelcnn.md"
 
 IDEA = """
 <div class="gm-idea"><span>An image is a sequence: every pixel is drawn from a distribution that
@@ -128,7 +127,7 @@ def describe_model() -> str:
     figures = (info.metrics or {}).get("figures", [])
     figure = f"{figures[0]['value']:.2f} nats a test digit" if figures else "not yet measured"
     return (
-        f"Gated PixelCNN, {info.parameters / 1e6:.2f} M parameters, trained here on 60,000 binarised "
+        f"Gated PixelCNN, {info.parameters / 1e6:.2f} M parameters, trained on 60,000 binarised "
         f"digits: {figure}. Runs on the {device}. {data.DATASETS['mnist'].title}: "
         f"{data.DATASETS['mnist'].attribution}, {data.DATASETS['mnist'].licence}."
     )
@@ -159,36 +158,47 @@ def build() -> None:
                     info="gif and webp move, json holds the settings",
                 )  # fmt: skip
                 save = gr.Button("Download", size="sm")
-                download = Download(elem_id="pixelcnn-download")
+                saved = download(elem_id="pixelcnn-download")
         with gr.Column(scale=4, min_width=336):
-            player = Player(
-                show(frame, first, autoplay=False), label="Pixel by pixel", elem_id="pixelcnn-player"
+            canvas = player(
+                show(frame, first, autoplay=False),
+                label="Pixel by pixel",
+                elem_id="pixelcnn-player",
             )
             told = gr.Markdown(
                 "Drawn by the model as the app started. Press Play to watch it again, or Generate.",
+                elem_id="pixelcnn-status",
                 elem_classes="gm-status",
             )
-    with gr.Accordion("Try this", open=True):
-        gr.Markdown(LESSON.read_text(encoding="utf-8"))
+    lesson("pixelcnn")
 
     running = generate.click(
         sample,
         [label, images, temperature, seed],
-        [player, told, seed, settings],
+        [canvas, told, seed, settings],
         api_name="pixelcnn_sample",
+        preprocess=False,  # the handler validates, whoever calls
         show_progress="hidden",
-        trigger_mode="once",
+        trigger_mode="multiple",  # "once" would lose a click right after Stop
         **engine.event("sampling"),
     )
+    # Two listeners: one with both would cancel only after its answer has come.
     stop.click(None, cancels=[running], api_visibility="private")
-    dice.click(
-        randomise, None, seed, api_name="random_seed", show_progress="hidden", queue=False
+    stop.click(
+        lambda: "Stopped. The picture before is still there.",
+        None,
+        told,
+        api_visibility="private",
+        show_progress="hidden",
+        queue=False,
     )
+    dice.click(randomise, None, seed, api_name="random_seed", show_progress="hidden", queue=False)
     save.click(
         export,
         [file_type, settings],
-        download,
+        saved,
         api_name="pixelcnn_export",
+        preprocess=False,
         show_progress="minimal",
         **engine.event("sampling"),
     )

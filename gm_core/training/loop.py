@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def train(
     state: Path | None = None,
     record_every: int = 50,
     save_every: int = 500,
-) -> Iterator[TrainingRecord]:
+) -> Generator[TrainingRecord]:
     """Train `model` in place; at the end it holds the averaged weights.
 
     `state` is a file that the run is saved to and, where it exists, resumed from.
@@ -107,14 +107,15 @@ def train(
         images_seen += len(batch[0])
 
         done = step + 1
-        if state and accelerator.is_main_process:
-            if done % save_every == 0 or done == schedule.steps:
-                save_state(state, model, averaged, optimiser, done)
-        if done % record_every == 0 or done == schedule.steps:
+        is_last = done == schedule.steps
+        saves = done % save_every == 0 or is_last
+        if state and saves and accelerator.is_main_process:
+            save_state(state, model, averaged, optimiser, done)
+        if done % record_every == 0 or is_last:
             measured = None
-            if validation is not None and (done % save_every == 0 or done == schedule.steps):
+            if validation is not None and saves:
                 measured = evaluate_loss(averaged.module, recipe, validation, seed)
-            mean_loss = accelerator.reduce(torch.stack(losses).mean(), "mean")
+            mean_loss: Any = accelerator.reduce(torch.stack(losses).mean(), "mean")
             yield TrainingRecord(
                 step=done,
                 total=schedule.steps,
@@ -181,9 +182,12 @@ def load_state(path: Path, model: nn.Module, averaged: AveragedModel, optimiser:
     model.load_state_dict(part("model."))
     averaged.module.load_state_dict(part("averaged."))
     averaged.n_averaged.fill_(step)
-    moments = {key: part(f"optimiser.{key}.") for key in ("step", "exp_avg", "exp_avg_sq")}
+    steps, means, squares = (part(f"optimiser.{key}.") for key in ("step", "exp_avg", "exp_avg_sq"))
     for name, parameter in model.named_parameters():
+        # The fused optimiser walks raw memory: moments must be laid out as their parameter is.
         optimiser.state[parameter] = {
-            key: values[name].to(parameter.device) for key, values in moments.items()
+            "step": steps[name].to(parameter.device),
+            "exp_avg": torch.empty_like(parameter.data).copy_(means[name]),
+            "exp_avg_sq": torch.empty_like(parameter.data).copy_(squares[name]),
         }
     return step

@@ -1,0 +1,126 @@
+"""Speed and memory of sampling: `python -m gm_core.benchmark`.
+
+Naive and cached sampling draw the same images; the table says what caching saves. Both are measured
+in one run, on the same weights and noise, in the same precision (float64). The naive loop is 784
+equal forward passes, so by default a few of them are timed and multiplied; `--full` runs them all
+and checks that the images are the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+import gm_core
+from gm_core.evaluate import hardware
+from gm_core.pixelcnn import PixelCNN, PixelCNNConfig, redraw
+
+# The network whose figures are quoted for comparison: 64 features, 10 layers, 256 levels.
+REFERENCE = PixelCNNConfig(levels=256, classes=10, dilations=(1,) * 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    network: str
+    images: int
+    naive_seconds: float
+    cached_seconds: float
+    pixels: int
+    same: bool  # every pixel of the cached images is what the whole network would draw
+
+    @property
+    def ratio(self) -> float:
+        return self.naive_seconds / self.cached_seconds
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long a call takes, until the device has finished it."""
+    started = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+def measure(
+    network: str, model: PixelCNN, images: int, *, repeats: int, passes: int | None
+) -> Timing:
+    """Medians for one network and number of images; `passes` of the naive loop, or all."""
+    device = model.coordinates.device
+    pixels = model.config.height * model.config.width
+    *_, frame = model.sample(images, seed=0)  # warm-up
+    cached = statistics.median(
+        seconds(lambda: list(model.sample(images, seed=0)), device) for _ in range(repeats)
+    )
+    if passes is None:
+        naive_frames = []
+        naive = seconds(
+            lambda: naive_frames.extend(model.sample(images, seed=0, method="naive")), device
+        )
+        same = torch.equal(naive_frames[-1].levels, frame.levels)
+    else:
+        double = copy.deepcopy(model).double()
+        canvas = torch.zeros((images, 1, 28, 28), dtype=torch.long, device=device)
+        with torch.inference_mode():
+            double(canvas)  # warm-up
+            one = [seconds(lambda: double(canvas), device) for _ in range(passes)]
+        naive = pixels * statistics.median(one)
+        same = torch.equal(redraw(model, frame, None, temperature=1.0), frame.levels)
+    return Timing(network, images, naive, cached, pixels, same)
+
+
+def table(timings: Iterable[Timing]) -> str:
+    """A Markdown table."""
+    lines = [
+        "| network | images | naive | cached | ms a pixel, cached | ratio | same images |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {t.network} | {t.images} | {t.naive_seconds:.1f} s | {t.cached_seconds:.3f} s | "
+        f"{1000 * t.cached_seconds / t.pixels:.3f} | {t.ratio:.0f}x | {'yes' if t.same else 'NO'} |"
+        for t in timings
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m gm_core.benchmark", description=__doc__)
+    parser.add_argument("--device", help="default: the GPU where there is one")
+    parser.add_argument("--images", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--passes", type=int, default=3, help="forward passes of the naive loop")
+    parser.add_argument("--full", action="store_true", help="run the naive loop to its end")
+    arguments = parser.parse_args()
+
+    shipped = gm_core.load("pixelcnn-mnist", arguments.device)
+    device = shipped.coordinates.device
+    torch.manual_seed(0)
+    reference = PixelCNN(REFERENCE).eval().requires_grad_(False).to(device)
+    networks = {
+        "pixelcnn-mnist, 8 layers, 2 levels": shipped,
+        "random weights, 10 layers, 256 levels": reference,
+    }
+    passes = None if arguments.full else arguments.passes
+    timings = [
+        measure(name, model, images, repeats=arguments.repeats, passes=passes)
+        for name, model in networks.items()
+        for images in arguments.images
+    ]
+    method = "all passes" if passes is None else "784 times the median pass"
+    print(f"{hardware(device)}; float64; naive: {method}\n")
+    print(table(timings))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\nPeak memory of the process: {peak:.0f} MB")
+    if device.type == "cuda":
+        print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A real browser: the one that is installed. A missing browser is a failure, never a skip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert path, f"No browser: install Chromium or Chrome, or set CHROME_PATH; tried {BROWSERS}."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Opens the app; settings are those of a browser context. Script errors fail the test."""
+    contexts, errors = [], []
+
+    def open_page(url: str = "", **settings: Any) -> Page:
+        settings = {
+            "viewport": {"width": 1440, "height": 900},
+            "reduced_motion": "reduce",
+        } | settings
+        context = browser.new_context(**settings)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url or address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def pixelcnn(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Opens the PixelCNN tab through the map, as a student would."""
+
+    def open_tab(**settings: Any) -> Page:
+        page = open_page(**settings)
+        page.locator("[data-tab=pixelcnn]").click()
+        page.locator(".player .main").wait_for()
+        return page
+
+    return open_tab
+
+
+def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
+    """The colour in the middle of every pixel of the player's picture: (H, W, 3)."""
+    colours = page.locator(".player .main").evaluate(
+        """(canvas, [height, width]) => {
+          const pen = canvas.getContext("2d");
+          const cells = [];
+          for (let row = 0; row < height; row++) {
+            for (let column = 0; column < width; column++) {
+              const x = (column + 0.5) * canvas.width / width;
+              const y = (row + 0.5) * canvas.height / height;
+              cells.push(Array.from(pen.getImageData(x, y, 1, 1).data.slice(0, 3)));
+            }
+          }
+          return cells;
+        }""",
+        [height, width],
+    )
+    return np.array(colours, np.uint8).reshape(height, width, 3)
+
+
+def step_of(page: Page) -> int:
+    return int(page.locator(".player").get_attribute("data-step") or -1)

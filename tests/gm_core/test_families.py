@@ -1,0 +1,132 @@
+"""What every family promises, whichever it is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import gm_core
+from gm_core import checkpoints, data
+from gm_core.families import FAMILIES, split_name
+from gm_core.training.__main__ import recipes
+from tests.gm_core.tiny import CONFIGS, tiny
+
+families = pytest.mark.parametrize("family", sorted(FAMILIES))
+shipped = pytest.mark.parametrize("name", gm_core.available())
+
+
+def test_every_family_is_tested_and_shipped():
+    assert set(CONFIGS) == set(FAMILIES)
+    assert {split_name(name)[0] for name in gm_core.available()} == set(FAMILIES)
+
+
+@families
+def test_frames_are_images_and_reach_the_end(family: str):
+    frames = list(tiny(family).sample(3, seed=0, every=7))
+    config = CONFIGS[family]
+    for frame in frames:
+        assert frame.images.shape == (3, 1, config.height, config.width)
+        assert frame.images.dtype == torch.float32
+        assert 0 <= frame.images.min() <= frame.images.max() <= 1
+        assert frame.note
+    assert frames[-1].step == frames[-1].total
+    assert [frame.step for frame in frames] == sorted({frame.step for frame in frames})
+
+
+@families
+def test_the_seed_decides(family: str):
+    model = tiny(family)
+    first, same, other = (list(model.sample(2, seed=seed))[-1].images for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@families
+def test_the_global_random_state_is_left_alone(family: str):
+    model = tiny(family)
+    before = torch.get_rng_state()
+    list(model.sample(2, seed=0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@families
+def test_every_parameter_gets_a_gradient(family: str):
+    model = tiny(family).train()
+    recipe = next(iter(recipes()[f"{family}-mnist"].values()))
+    config = CONFIGS[family]
+    levels = torch.randint(config.levels, (8, 1, config.height, config.width))
+    recipe.loss(model, levels, torch.arange(8) % (config.classes + 1)).backward()
+    missing = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
+    assert missing == []
+
+
+@families
+def test_one_batch_can_be_learnt_by_heart(family: str):
+    model = tiny(family).train()
+    config = CONFIGS[family]
+    recipe = next(iter(recipes()[f"{family}-mnist"].values()))
+    levels = torch.randint(config.levels, (2, 1, config.height, config.width))
+    labels = torch.tensor([0, 1])
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    first = recipe.loss(model, levels, labels).item()
+    for _ in range(150):
+        loss = recipe.loss(model, levels, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert recipe.loss(model, levels, labels).item() < 0.1 * first
+
+
+@families
+def test_saved_weights_come_back(family: str, tmp_path):
+    model = tiny(family)
+    folder = tmp_path / f"{family}-mnist"
+    checkpoints.save(folder, model, family=family, dataset="mnist", training={"seed": 0})
+    loaded = checkpoints.read(folder)
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value.half().float())
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    assert not loaded.training
+
+
+@shipped
+def test_shipped_weights_reproduce_their_golden_output(name: str):
+    model = gm_core.load(name, "cpu")
+    expected = checkpoints.read_golden(checkpoints.root() / name)
+    found = FAMILIES[split_name(name)[0]].golden(model)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value)
+
+
+@shipped
+def test_shipped_checkpoints_are_complete_and_small(name: str):
+    folder = checkpoints.root() / name
+    info = checkpoints.describe(name)
+    assert info.bytes <= 10e6
+    assert info.dataset in data.DATASETS
+    assert info.parameters == sum(p.numel() for p in gm_core.load(name, "cpu").parameters())
+    assert info.metrics is not None
+    headline = info.metrics["figures"][0]
+    card = (folder / "README.md").read_text()
+    assert f"{headline['value']:.2f}" in card
+    assert data.DATASETS[info.dataset].licence in card
+    assert info.metrics["command"] == f"python -m gm_core.evaluate {name}"
+
+
+def test_every_shipped_checkpoint_has_a_recipe():
+    assert set(gm_core.available()) <= set(recipes())
+    assert all(set(presets) == {"cpu", "gpu"} for presets in recipes().values())
+
+
+def test_all_checkpoints_together_stay_small():
+    files = [path for path in checkpoints.root().rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 48e6
+
+
+def test_a_model_is_loaded_once():
+    assert gm_core.load("pixelcnn-mnist", "cpu") is gm_core.load("pixelcnn-mnist", "cpu")
