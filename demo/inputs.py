@@ -15,7 +15,7 @@ LARGEST_SEED = 2**32 - 1
 
 def refusal(sentence: str) -> gr.Error:
     """An error for the person, not for the server's log."""
-    return gr.Error(sentence, title="That does not work", print_exception=False)
+    return gr.Error(sentence, print_exception=False)
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:

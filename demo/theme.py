@@ -37,7 +37,7 @@ CSS = """
   min-height: 3.2em; padding: 0 12px !important; font-variant-numeric: tabular-nums;
 }
 .gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.gm-table thead, .gm-table tbody { border: 0 !important; }
+.gm-table, .gm-table thead, .gm-table tbody { border: 0 !important; }
 .gm-table th, .gm-table td {
   text-align: left; padding: .45rem .9rem .45rem 0; vertical-align: top;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;

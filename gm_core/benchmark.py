@@ -34,6 +34,7 @@ class Timing:
     cached_seconds: float
     pixels: int
     same: bool  # every pixel of the cached images is what the whole network would draw
+    peak_megabytes: float  # of the process, since its start
 
     @property
     def ratio(self) -> float:
@@ -73,18 +74,21 @@ def measure(
             one = [seconds(lambda: double(canvas), device) for _ in range(passes)]
         naive = pixels * statistics.median(one)
         same = torch.equal(redraw(model, frame, None, temperature=1.0), frame.levels)
-    return Timing(network, images, naive, cached, pixels, same)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Timing(network, images, naive, cached, pixels, same, peak)
 
 
 def table(timings: Iterable[Timing]) -> str:
     """A Markdown table."""
     lines = [
-        "| network | images | naive | cached | ms a pixel, cached | ratio | same images |",
-        "|---|---|---|---|---|---|---|",
+        "| network | images | naive | cached | ms a pixel, cached | ratio | same images "
+        "| peak memory so far |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {t.network} | {t.images} | {t.naive_seconds:.1f} s | {t.cached_seconds:.3f} s | "
-        f"{1000 * t.cached_seconds / t.pixels:.3f} | {t.ratio:.0f}x | {'yes' if t.same else 'NO'} |"
+        f"{1000 * t.cached_seconds / t.pixels:.3f} | {t.ratio:.0f}x | {'yes' if t.same else 'NO'} "
+        f"| {t.peak_megabytes:.0f} MB |"
         for t in timings
     ]
     return "\n".join(lines)
@@ -116,8 +120,6 @@ def main() -> None:
     method = "all passes" if passes is None else "784 times the median pass"
     print(f"{hardware(device)}; float64; naive: {method}\n")
     print(table(timings))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\nPeak memory of the process: {peak:.0f} MB")
     if device.type == "cuda":
         print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MB")
 

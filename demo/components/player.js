@@ -391,7 +391,7 @@ function take(value) {
   const plays = clip.autoplay && !calm.matches;
   show(plays ? 0 : clip.steps);
   if (plays) {
-    find(".main").scrollIntoView({ block: "nearest" }); // on a phone the button is far above
+    find(".bar").scrollIntoView({ block: "nearest" }); // on a phone the button is far above
     play();
   }
 }
