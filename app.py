@@ -25,7 +25,7 @@ def launch(*, host: str, port: int | None, share: bool, block: bool) -> tuple[gr
         prevent_thread_lock=not block,
         theme=theme(),
         css=CSS,
-        footer_links=[],
+        footer_links=["api"],
         run_history=False,
     )
     return demo, url

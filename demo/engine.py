@@ -14,15 +14,33 @@ from typing import Any, Literal
 import gm_core
 from gm_core.frames import Frame
 
-Group = Literal["instant", "sampling"]
+
+def cores() -> int:
+    """Processor cores that this process may use, which in a container are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+Group = Literal["sampling"]
 
 # How many requests of a group run at once. Sampling is bound by the processor: one a core.
-LIMITS: dict[Group, int] = {"instant": 8, "sampling": os.cpu_count() or 1}
+LIMITS: dict[Group, int] = {"sampling": cores()}
 
 
-def sample(model: str, **arguments: Any) -> Iterator[Frame]:
+def sample(
+    model: str,
+    *,
+    count: int,
+    seed: int,
+    label: int | None,
+    temperature: float,
+    every: int | None,
+) -> Iterator[Frame]:
     """Frames of `gm_core.load(model).sample(...)`."""
-    yield from gm_core.load(model).sample(**arguments)
+    yield from gm_core.load(model).sample(
+        count, seed=seed, label=label, temperature=temperature, every=every
+    )
 
 
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {"sample": sample}

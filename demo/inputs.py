@@ -5,7 +5,6 @@ Browsers keep to the sliders' ranges, but the same handlers are endpoints that a
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import gradio as gr
@@ -31,9 +30,9 @@ def number(value: Any, name: str, low: float, high: float) -> float:
 def whole(value: Any, name: str, low: int, high: int) -> int:
     """A whole number from `low` to `high`; 3.0 counts as 3."""
     checked = number(value, name, low, high)
-    if not math.isclose(checked, round(checked), abs_tol=0):
+    if not checked.is_integer():
         raise refusal(f"{name} must be a whole number from {low} to {high}.")
-    return round(checked)
+    return int(checked)
 
 
 def seed(value: Any) -> int:

@@ -13,16 +13,13 @@ from PIL import Image
 
 from demo.components.player import Draws, Series, Trajectory
 from gm_core.frames import PixelFrame
+from gm_core.metrics import bits_per_dimension
 
 UNKNOWN_GREY = 154  # --gm-unknown of the light style sheet
 GAP = 2  # pixels of an image between two images of a grid
 GIF_FRAMES = 56
 GIF_SECONDS = 5.0
 GIF_HOLD_SECONDS = 2.0
-
-
-def bits_per_dimension(nats: float, dimensions: int) -> float:
-    return nats / (dimensions * math.log(2))
 
 
 def as_bytes(frame: PixelFrame) -> NDArray[np.uint8]:
@@ -32,12 +29,18 @@ def as_bytes(frame: PixelFrame) -> NDArray[np.uint8]:
 
 
 def pixel_trajectory(
-    frame: PixelFrame, level_names: Sequence[str], symbol: str, *, autoplay: bool
+    frame: PixelFrame,
+    level_names: Sequence[str],
+    symbol: str,
+    temperature: float,
+    *,
+    autoplay: bool,
 ) -> Trajectory:
     """A finished image as the player shows it, pixel by pixel.
 
     symbol: what the log-likelihood is of, "x" or "x | 7".
     """
+    odds = "the odds" if temperature == 1 else f"the odds at temperature {temperature:g}"
     channels, height, width = frame.levels.shape[1:]
     steps = channels * height * width
     nats = -frame.log_prob.flatten(1)  # (B, steps)
@@ -57,6 +60,7 @@ def pixel_trajectory(
         captions=tuple(captions),
         series=Series(f"−log p({symbol})", "nats", nats.float().numpy()),
         draws=Draws(
+            title=odds,
             edges=edges.transpose(1, 2).clamp(0, 1).numpy(),
             noise=frame.noise.flatten(1).numpy(),
             chosen=frame.levels.flatten(1).byte().numpy(),
@@ -108,4 +112,5 @@ def raster_animation(images: NDArray[np.uint8], scale: int, format: str) -> byte
 
 
 def data_url(data: bytes, mime: str) -> str:
+    """The content of a file as an address that holds it."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

@@ -33,9 +33,7 @@ CSS = """
 }
 .gm-equation { font-family: "STIX Two Math", "Cambria Math", Georgia, serif; font-size: 1.2rem; }
 .gm-quiet { color: var(--body-text-color-subdued); font-size: .92rem; }
-.block.gm-status {
-  min-height: 3.2em; padding: 0 12px !important; font-variant-numeric: tabular-nums;
-}
+.gm-status { min-height: 3.2em; margin: 0; font-variant-numeric: tabular-nums; }
 .gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .gm-table, .gm-table thead, .gm-table tbody { border: 0 !important; }
 .gm-table th, .gm-table td {
@@ -43,7 +41,6 @@ CSS = """
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
 }
 .gm-scroll { overflow-x: auto; }
-footer { display: none !important; }
 """
 
 
@@ -66,5 +63,5 @@ def theme() -> themes.Base:
         button_primary_background_fill_hover="*primary_600",
         button_primary_text_color="white",
         button_primary_background_fill_dark="*primary_500",
-        button_primary_background_fill_hover_dark="*primary_400",
+        button_primary_background_fill_hover_dark="*primary_600",
     )

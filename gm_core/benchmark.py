@@ -28,6 +28,8 @@ REFERENCE = PixelCNNConfig(levels=256, classes=10, dilations=(1,) * 10)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
+    """Naive against cached sampling of some images, all together."""
+
     network: str
     images: int
     naive_seconds: float
@@ -68,7 +70,7 @@ def measure(
         same = torch.equal(naive_frames[-1].levels, frame.levels)
     else:
         double = copy.deepcopy(model).double()
-        canvas = torch.zeros((images, 1, 28, 28), dtype=torch.long, device=device)
+        canvas = torch.zeros_like(frame.levels, device=device)
         with torch.inference_mode():
             double(canvas)  # warm-up
             one = [seconds(lambda: double(canvas), device) for _ in range(passes)]

@@ -13,6 +13,8 @@ import functools
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ from gm_core.files import write_bytes, write_safetensors
 
 WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
+CARD = "README.md"
 
 
 class MissingWeights(FileNotFoundError):
@@ -49,7 +52,8 @@ class CheckpointInfo:
     training: dict[str, Any]  # preset, steps, seed, ...
     parameters: int
     bytes: int
-    metrics: dict[str, Any] | None
+    weights: str  # sha256
+    metrics: dict[str, Any] | None  # None where these weights are not measured yet
 
 
 def root() -> Path:
@@ -86,7 +90,6 @@ def describe(name: str) -> CheckpointInfo:
     """What a checkpoint says of itself. Raises MissingWeights or BadCheckpoint."""
     folder = root() / name
     manifest = _read_manifest(folder)
-    metrics = folder / "metrics.json"
     return CheckpointInfo(
         name=name,
         family=manifest["family"],
@@ -95,7 +98,8 @@ def describe(name: str) -> CheckpointInfo:
         training=manifest["training"],
         parameters=manifest["parameters"],
         bytes=manifest["files"][WEIGHTS]["bytes"],
-        metrics=json.loads(metrics.read_text()) if metrics.exists() else None,
+        weights=manifest["files"][WEIGHTS]["sha256"],
+        metrics=_read_metrics(folder, manifest),
     )
 
 
@@ -132,21 +136,33 @@ def read_golden(folder: Path) -> dict[str, Tensor]:
 def save(
     folder: Path, model: nn.Module, *, family: str, dataset: str, training: dict[str, Any]
 ) -> None:
-    """Write a checkpoint; the manifest comes last, so that it never names what is not there."""
-    weights = {key: value.half() for key, value in model.state_dict().items()}
-    write_safetensors(folder / WEIGHTS, weights)
-    manifest: dict[str, Any] = {
-        "family": family,
-        "dataset": dataset,
-        "config": asdict(model.config),  # pyright: ignore[reportArgumentType]
-        "training": training,
-        "parameters": sum(value.numel() for value in weights.values()),
-        "files": {WEIGHTS: _fingerprint(folder / WEIGHTS)},
-    }
-    _write_manifest(folder, manifest)
-    write_safetensors(folder / GOLDEN, FAMILIES[family].golden(read(folder)))
-    manifest["files"][GOLDEN] = _fingerprint(folder / GOLDEN)
-    _write_manifest(folder, manifest)
+    """Write a checkpoint beside its place, read it back, and only then put it there.
+
+    The model card stays; figures of other weights do not. Raises BadCheckpoint for weights that
+    are not finite.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        fresh, old = Path(temporary) / folder.name, Path(temporary) / "old"
+        weights = {key: value.half() for key, value in model.state_dict().items()}
+        write_safetensors(fresh / WEIGHTS, weights)
+        manifest: dict[str, Any] = {
+            "family": family,
+            "dataset": dataset,
+            "config": asdict(model.config),  # pyright: ignore[reportArgumentType]
+            "training": training,
+            "parameters": sum(value.numel() for value in weights.values()),
+            "files": {WEIGHTS: _fingerprint(fresh / WEIGHTS)},
+        }
+        _write_manifest(fresh, manifest)
+        write_safetensors(fresh / GOLDEN, FAMILIES[family].golden(read(fresh)))
+        manifest["files"][GOLDEN] = _fingerprint(fresh / GOLDEN)
+        _write_manifest(fresh, manifest)
+        if (folder / CARD).exists():
+            shutil.copy(folder / CARD, fresh / CARD)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -176,9 +192,24 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in wanted.items():
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
             raise _bad(folder, path.name, f"{key!r} is missing or of the wrong type")
+    weights = manifest["files"].get(WEIGHTS)
+    if not isinstance(weights, dict) or not {"sha256", "bytes"} <= weights.keys():
+        raise _bad(folder, path.name, f"it does not list {WEIGHTS}")
     if manifest["family"] not in FAMILIES:
         raise _bad(folder, path.name, f"the family {manifest['family']!r} is unknown")
     return manifest
+
+
+def _read_metrics(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    path = folder / "metrics.json"
+    if not path.exists():
+        return None
+    try:
+        metrics = json.loads(path.read_bytes())
+        is_of_these_weights = metrics["weights"] == manifest["files"][WEIGHTS]["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _bad(folder, path.name, "it is not what `gm_core.evaluate` writes") from error
+    return metrics if is_of_these_weights else None
 
 
 def _read_config(folder: Path, manifest: dict[str, Any]) -> Any:

@@ -1,8 +1,9 @@
 """Data sets by name.
 
-The full sets come through torchvision: from `root`, else from `$GM_DATA_DIR`, else downloaded once
-to `~/.cache/gm_core`. The split "sample" is a part of the test set that ships with the package:
-100 images a class, evenly spread over the set, so that nothing needs a download.
+The full sets come through torchvision: from `root` or `$GM_DATA_DIR` where one is named, else from
+`~/.cache/gm_core`, to where they are downloaded once. The split "sample" is a part of the test set
+that ships with the package: 100 images a class, evenly spread over the set, so that nothing needs a
+download.
 
     python -m gm_core.data mnist       writes the shipped sample anew from the full test set
 """
@@ -89,14 +90,16 @@ def load(name: str, split: Split, root: str | Path | None = None) -> Images:
 
     import torchvision.datasets
 
-    folder = Path(root or os.environ.get("GM_DATA_DIR") or Path.home() / ".cache" / "gm_core")
+    named = root or os.environ.get("GM_DATA_DIR")
+    folder = Path(named or Path.home() / ".cache" / "gm_core")
     dataset_class = getattr(torchvision.datasets, DATASETS[name].torchvision_name)
     try:
-        dataset = dataset_class(folder, train=split == "train", download=True)
+        dataset = dataset_class(folder, train=split == "train", download=not named)
     except (OSError, RuntimeError) as error:
         raise MissingData(
-            f"{DATASETS[name].title} is not in {folder} and could not be downloaded: {error}. "
-            "Set GM_DATA_DIR to a folder that holds it in torchvision's layout."
+            f"{DATASETS[name].title} could not be had from {folder}: {error} "
+            "Name a folder that holds it in torchvision's layout with GM_DATA_DIR, or none and be "
+            "online once."
         ) from error
     return Images(dataset.data[:, None].contiguous(), dataset.targets.long())
 

@@ -1,6 +1,6 @@
 """Measure a checkpoint on the test set: `python -m gm_core.evaluate NAME` writes metrics.json.
 
-Nothing else in this repository touches the full test set.
+Nothing else in this repository measures anything on the test set.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def evaluate(name: str, root: str | None = None, limit: int | None = None) -> di
     figures = FAMILIES[info.family].measure(model, test)
     return {
         "figures": [asdict(figure) for figure in figures],
+        "weights": info.weights,  # sha256 of what was measured
         "command": f"python -m gm_core.evaluate {name}",
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),

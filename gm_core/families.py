@@ -16,6 +16,8 @@ from gm_core import metrics, pixelcnn
 
 @dataclass(frozen=True, slots=True)
 class Family:
+    """What belongs to one kind of model."""
+
     title: str
     paper: str
     config: type[Any]
@@ -28,7 +30,7 @@ class Family:
 FAMILIES = {
     "pixelcnn": Family(
         title="Gated PixelCNN",
-        paper="van den Oord et al. 2016, Conditional Image Generation with PixelCNN Decoders",
+        paper="van den Oord et al. 2016",
         config=pixelcnn.PixelCNNConfig,
         model=pixelcnn.PixelCNN,
         golden=pixelcnn.golden,

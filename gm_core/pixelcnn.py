@@ -153,20 +153,26 @@ class PixelCNN(nn.Module):
 
     def forward(self, levels: Tensor, label: Tensor | None = None) -> Tensor:
         """Teacher-forced logits: levels int64 (B, 1, H, W), label int64 (B,), where `classes`
-        stands for "no label" -> (B, levels, 1, H, W)."""
-        x = 2 * levels.to(self.coordinates.dtype) / (self.config.levels - 1) - 1
+        stands for "no label" -> (B, levels, 1, H, W) on the model's device."""
+        x = 2 * levels.to(self.coordinates) / (self.config.levels - 1) - 1
         x = torch.cat([x, self.coordinates.expand(len(x), -1, -1, -1)], dim=1)  # (B, 3, H, W)
         x = x.contiguous(memory_format=torch.channels_last)
         if label is None:
-            label = torch.full((len(x),), self.config.classes, device=x.device)
+            label = torch.full((len(x),), self.config.classes)
+        label = label.to(x.device)
         v, h = self.vertical(x), self.horizontal(x)  # (B, F, H, W)
         for layer in self.gated_layers():
             v, h = layer(v, h, label)
         return self.logits(F.relu(self.hidden(F.relu(h))))[:, :, None]
 
-    def log_prob(self, levels: Tensor, label: Tensor | None = None) -> Tensor:
-        """Exact log p(x), or log p(x | label): int64 (B, 1, H, W), (B,) -> nats (B,)."""
-        return log_likelihood(self(levels, label), levels).sum(dim=(1, 2, 3))
+    def log_prob(self, levels: Tensor, label: int | Tensor | None = None) -> Tensor:
+        """Exact log p(x), or log p(x | label): int64 (B, 1, H, W) -> nats (B,).
+
+        label: one for all, or int64 (B,). Raises ValueError for a label that does not exist.
+        """
+        labels = as_labels(label, len(levels), self.config.classes)
+        logits = self(levels, labels)
+        return log_likelihood(logits, levels.to(logits.device)).sum(dim=(1, 2, 3))
 
     @torch.no_grad()
     def sample(
@@ -377,18 +383,21 @@ def draw(logits: Tensor, noise: Tensor) -> Tensor:
     return (edges <= noise).sum(dim=1)
 
 
-def redraw(model: PixelCNN, frame: PixelFrame, label: Tensor | None, temperature: float) -> Tensor:
-    """Draw every pixel of a finished frame again, all in one teacher-forced pass.
+@torch.no_grad()
+def redraw(
+    model: PixelCNN, frame: PixelFrame, label: int | Tensor | None, temperature: float
+) -> Tensor:
+    """Draw every pixel of a finished frame again, all in one teacher-forced pass: (B, 1, H, W).
 
     Equal to `frame.levels` exactly when each pixel was drawn from the distribution that the whole
-    network gives it, which proves a sampler right at the price of one pass. (B, 1, H, W)
+    network gives it, which proves a sampler right at the price of one pass.
     """
-    with torch.no_grad():
-        logits = copy.deepcopy(model).double()(frame.levels, label)[:, :, 0]  # (B, levels, H, W)
-        batch, levels, height, width = logits.shape
-        flat = logits.permute(0, 2, 3, 1).reshape(-1, levels)
-        drawn = draw(flat / temperature, frame.noise.flatten()[:, None])
-        return drawn.view(batch, 1, height, width)
+    labels = as_labels(label, len(frame.levels), model.config.classes)
+    logits = copy.deepcopy(model).double()(frame.levels, labels)[:, :, 0].cpu()  # (B, levels, H, W)
+    batch, levels, height, width = logits.shape
+    flat = logits.permute(0, 2, 3, 1).reshape(-1, levels)
+    drawn = draw(flat / temperature, frame.noise.flatten()[:, None])
+    return drawn.view(batch, 1, height, width)
 
 
 def pixel_noise(seed: int, count: int, size: tuple[int, int]) -> Tensor:

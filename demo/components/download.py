@@ -11,7 +11,7 @@ from demo.components import source
 
 
 def download(*, elem_id: str) -> gr.HTML:
-    """Its value is {"name": file name, "url": data URL}; each new value is saved once."""
+    """Its value is {"name": file name, "url": data URL, "serial": a new number each time}."""
     return gr.HTML(
         elem_id=elem_id,
         html_template="<span hidden></span>",

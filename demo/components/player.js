@@ -14,6 +14,12 @@ function bytes(text) {
 function decode(value) {
   const clip = { ...value, frames: bytes(value.frames) };
   clip.size = clip.height * clip.width;
+  clip.pictures = Array.from({ length: clip.images }, () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = clip.width;
+    canvas.height = clip.height;
+    return { canvas, data: new ImageData(clip.width, clip.height) };
+  });
   if (value.series) {
     const values = new Float32Array(bytes(value.series.values).buffer);
     const sums = new Float64Array(clip.images * (clip.steps + 1));
@@ -29,8 +35,9 @@ function decode(value) {
   if (value.draws) {
     clip.draws = {
       names: value.draws.names,
-      edges: new Uint16Array(bytes(value.draws.edges).buffer),
-      noise: new Uint16Array(bytes(value.draws.noise).buffer),
+      title: value.draws.title,
+      edges: new Float32Array(bytes(value.draws.edges).buffer),
+      noise: new Float32Array(bytes(value.draws.noise).buffer),
       chosen: bytes(value.draws.chosen),
     };
   }
@@ -51,10 +58,10 @@ function rgb(name) {
 // One image of the current step, at its own size.
 function picture(image) {
   const { clip, step } = state;
-  const data = new ImageData(clip.width, clip.height);
+  const data = clip.pictures[image].data;
   const frame = clip.order === "raster" ? 0 : step;
   const start = (frame * clip.images + image) * clip.size * clip.channels;
-  const unknown = rgb("--gm-unknown");
+  const { unknown } = state;
   for (let pixel = 0; pixel < clip.size; pixel++) {
     const drawn = clip.order !== "raster" || pixel < step;
     for (let channel = 0; channel < 3; channel++) {
@@ -63,9 +70,7 @@ function picture(image) {
     }
     data.data[pixel * 4 + 3] = 255;
   }
-  const canvas = document.createElement("canvas");
-  canvas.width = clip.width;
-  canvas.height = clip.height;
+  const { canvas } = clip.pictures[image];
   canvas.getContext("2d").putImageData(data, 0, 0);
   return canvas;
 }
@@ -152,7 +157,7 @@ function drawDistribution() {
   const { clip, step, chosen } = state;
   find(".draw-block").hidden = !clip.draws;
   if (!clip.draws) return;
-  const { names, edges, noise, chosen: levels } = clip.draws;
+  const { names, edges, noise, chosen: levels, title } = clip.draws;
   const canvas = find(".draw");
   const width = canvas.clientWidth || 320;
   const pen = context(canvas, width, 72);
@@ -166,7 +171,7 @@ function drawDistribution() {
   const count = names.length;
   const bounds = [0];
   for (let level = 0; level < count - 1; level++) {
-    bounds.push(edges[at * (count - 1) + level] / 65535);
+    bounds.push(edges[at * (count - 1) + level]);
   }
   bounds.push(1);
   for (let level = 0; level < count; level++) {
@@ -177,7 +182,7 @@ function drawDistribution() {
   pen.strokeStyle = colour("--border-color-primary");
   pen.lineWidth = 1;
   pen.strokeRect(0.5, bar.top + 0.5, width - 1, bar.height - 1);
-  const dice = noise[at] / 65535;
+  const dice = noise[at];
   const x = Math.min(width - 2, Math.max(2, dice * width));
   pen.fillStyle = colour("--gm-generated");
   pen.fillRect(x - 2, bar.top - 6, 4, bar.height + 12);
@@ -197,7 +202,7 @@ function drawDistribution() {
   const column = ((step - 1) % clip.width) + 1;
   const level = levels[at];
   const share = bounds[level + 1] - bounds[level];
-  find(".draw-heading").textContent = `Row ${row}, column ${column}: what the network expects`;
+  find(".draw-heading").textContent = `Row ${row}, column ${column}: ${title}`;
   const odds = count > 2 ? "" : `${names[0]} ${percent(bounds[1])}, ${names[1]} ${percent(1 - bounds[1])}. `;
   find(".draw-text").textContent =
     `${odds}The dice fell into the share of ${names[level]}, which had ${percent(share)}.`;
@@ -257,13 +262,21 @@ function drawSeries() {
 
 function draw() {
   const { clip } = state;
-  if (!clip || !element.isConnected) return;
+  if (!clip) return;
+  if (!element.isConnected) {
+    pause();
+    observers.forEach((observer) => observer.disconnect());
+    return;
+  }
+  state.unknown = rgb("--gm-unknown");
   drawMain();
   drawTiles();
   drawDistribution();
   drawSeries();
   find(".caption").textContent = clip.captions[state.chosen] || "";
+  find(".main").setAttribute("aria-label", clip.captions[state.chosen] || "The picture");
   find(".scrub").value = state.step;
+  find(".scrub").setAttribute("aria-valuetext", `${clip.stepName} ${state.step} of ${clip.steps}`);
   find(".where").textContent = `${clip.stepName} ${state.step} of ${clip.steps}`;
   find(".play").textContent = state.playing ? "Pause" : "Play";
   for (const name of ["start", "step-back", "jump-back"]) {
@@ -296,8 +309,9 @@ function play() {
 }
 
 function tick(now) {
-  if (!state.playing || !element.isConnected) return;
+  if (!state.playing) return;
   const { clip } = state;
+  if (!element.offsetParent) pause(); // another tab is open
   const pace = (clip.steps / SECONDS_AT_NORMAL_SPEED) * Number(find(".speed").value);
   const passed = Math.min(100, Math.max(0, now - state.last)); // a frame may be older than the click
   state.exact += (passed / 1000) * pace;
@@ -305,7 +319,7 @@ function tick(now) {
   state.step = Math.min(clip.steps, Math.floor(state.exact));
   if (state.step === clip.steps) {
     pause();
-  } else {
+  } else if (state.playing) {
     state.request = requestAnimationFrame(tick);
   }
   draw();
@@ -366,9 +380,11 @@ element.addEventListener("click", (event) => {
 });
 element.addEventListener("keydown", (event) => {
   const action = keys[event.key];
-  const inField = event.target.matches("select, input:not(.scrub)");
+  const inField = event.target.matches("select, input"); // these have keys of their own
   const isPress = event.key === " " && event.target.matches("button");
-  if (!action || !state.clip || inField || isPress || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!action || !state.clip || inField || isPress) return;
+  // Brackets are typed with AltGr on some keyboards, which reports itself as Alt and Control.
+  if ((event.altKey || event.ctrlKey || event.metaKey) && !"[]".includes(event.key)) return;
   event.preventDefault();
   actions[action]();
 });
@@ -387,7 +403,6 @@ function take(value) {
   find("[data-do=step]").textContent = `+ ${clip.stepName}`;
   find("[data-do=jump-back]").textContent = `− ${clip.jumpName}`;
   find("[data-do=jump]").textContent = `+ ${clip.jumpName}`;
-  find(".main").setAttribute("aria-label", clip.captions[state.chosen] || "The picture being drawn");
   const plays = clip.autoplay && !calm.matches;
   show(plays ? 0 : clip.steps);
   if (plays) {
@@ -398,7 +413,10 @@ function take(value) {
 
 watch("value", () => take(props.value));
 // A hidden tab mounts late, and a tab's width is only known once it is shown.
-new ResizeObserver(() => draw()).observe(element);
+const resized = new ResizeObserver(() => draw());
+resized.observe(element);
 // The colours follow the page into dark mode.
-new MutationObserver(() => draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+const recoloured = new MutationObserver(() => draw());
+recoloured.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+const observers = [resized, recoloured];
 take(props.value);

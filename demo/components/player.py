@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.components import source
+from demo.components import serial, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Series:
 class Draws:
     """The distribution that each step drew from, and the number that decided."""
 
+    title: str
     edges: NDArray[np.floating]  # (images, steps, levels - 1): cumulative shares of [0, 1]
     noise: NDArray[np.floating]  # (images, steps), uniform in [0, 1)
     chosen: NDArray[np.uint8]  # (images, steps)
@@ -62,6 +63,7 @@ class Trajectory:
         if count != wanted:
             raise ValueError(f"A {self.order!r} trajectory has {wanted} frames, not {count}.")
         return {
+            "serial": serial(),
             "frames": encode(self.frames),
             "images": images,
             "height": height,
@@ -82,8 +84,9 @@ class Trajectory:
             },
             "draws": self.draws
             and {
-                "edges": encode(np.round(self.draws.edges * 65535).astype("<u2")),
-                "noise": encode(np.round(self.draws.noise * 65535).astype("<u2")),
+                "title": self.draws.title,
+                "edges": encode(self.draws.edges.astype("<f4")),
+                "noise": encode(self.draws.noise.astype("<f4")),
                 "chosen": encode(self.draws.chosen),
                 "names": list(self.draws.names),
             },

@@ -26,7 +26,11 @@ def loaded() -> str:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     rows = []
     for name in checkpoints.available():
-        info = checkpoints.describe(name)
+        try:
+            info = checkpoints.describe(name)
+        except checkpoints.BadCheckpoint as error:
+            rows.append(f'<tr><td colspan="7">{html.escape(str(error))}</td></tr>')
+            continue
         figures = (info.metrics or {}).get("figures", [])
         figure = "not yet measured"
         if figures:

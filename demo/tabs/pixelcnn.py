@@ -12,11 +12,15 @@ import gradio as gr
 import torch
 
 from demo import engine, inputs, render
+from demo.components import serial
 from demo.components.download import download
 from demo.components.lesson import lesson
 from demo.components.player import player
+from demo.components.status import status
 from gm_core import checkpoints, data
+from gm_core.families import FAMILIES
 from gm_core.frames import PixelFrame
+from gm_core.metrics import bits_per_dimension
 
 ID = "pixelcnn"
 TITLE = "PixelCNN"
@@ -25,6 +29,7 @@ ANY = "any"
 CLASSES = (ANY, *data.DATASETS["mnist"].class_names)
 LEVEL_NAMES = ("black", "white")
 MOST_IMAGES = 64
+SECONDS_BETWEEN_UPDATES = 0.1
 FILE_TYPES = ("gif", "webp", "png", "json")
 IMAGE_SCALE = 8
 
@@ -40,7 +45,7 @@ to x i minus 1"><i>p</i>(<i>x</i>) = ∏<sub><i>i</i></sub> <i>p</i>(<i>x<sub>i<
 def sample(
     label: str, images: float, temperature: float, seed: float
 ) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Draw digits pixel by pixel: the player's trajectory, a status line, the settings used."""
+    """Draw digits pixel by pixel: the player's trajectory, a status line, the seed used."""
     settings = {
         "model": MODEL,
         "class": inputs.choice(label, "Class", CLASSES),
@@ -48,17 +53,25 @@ def sample(
         "temperature": inputs.number(temperature, "Temperature", 0.1, 2),
         "seed": inputs.seed(seed),
     }
-    started = time.perf_counter()
-    for frame in draw(settings, every=4 * 28):
-        if frame.step < frame.total:
+    frames = draw(settings, every=28)
+    working, told = 0.0, time.perf_counter()
+    while True:
+        started = time.perf_counter()
+        frame = next(frames)
+        now = time.perf_counter()
+        working += now - started
+        if frame.step == frame.total:
+            break
+        if now - told > SECONDS_BETWEEN_UPDATES:  # each update is also a chance to be stopped
+            told = now
             yield gr.skip(), f"Drawing: {frame.note} ...", gr.skip(), gr.skip()
-        else:
-            yield (
-                show(frame, settings, autoplay=True),
-                status(frame, settings, time.perf_counter() - started),
-                settings["seed"],
-                settings,
-            )
+    line = status_line(frame, settings, working)
+    yield (
+        show(frame, settings, autoplay=True),
+        line,
+        settings["seed"],
+        {"settings": settings, "status": line},
+    )
 
 
 def draw(settings: dict[str, Any], every: int | None = None) -> Iterator[PixelFrame]:
@@ -76,16 +89,20 @@ def draw(settings: dict[str, Any], every: int | None = None) -> Iterator[PixelFr
 
 
 def show(frame: PixelFrame, settings: dict[str, Any], *, autoplay: bool) -> dict[str, Any]:
+    """The player's value."""
     symbol = "x" if settings["class"] == ANY else f"x | {settings['class']}"
-    return render.pixel_trajectory(frame, LEVEL_NAMES, symbol, autoplay=autoplay).payload()
+    trajectory = render.pixel_trajectory(
+        frame, LEVEL_NAMES, symbol, settings["temperature"], autoplay=autoplay
+    )
+    return trajectory.payload()
 
 
-def status(frame: PixelFrame, settings: dict[str, Any], seconds: float) -> str:
+def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float) -> str:
     """The numbers that the picture means, each with its unit."""
     nats = -frame.log_prob.sum(dim=(1, 2, 3))
     count = len(nats)
     spread = f" ± {float(nats.std()):.1f}" if count > 1 else ""
-    bits = render.bits_per_dimension(float(nats.mean()), frame.total)
+    bits = bits_per_dimension(float(nats.mean()), frame.total)
     of = "" if settings["class"] == ANY else f" | {settings['class']}"
     return (
         f"{count} image{'s' * (count > 1)} in {seconds:.2f} s: "
@@ -99,9 +116,15 @@ def randomise() -> int:
     return random.SystemRandom().randint(0, inputs.LARGEST_SEED)
 
 
-def export(file_type: str, settings: dict[str, Any]) -> dict[str, str]:
+def stopped(shown: dict[str, Any]) -> str:
+    """What the status line says once the work was stopped."""
+    return f"Stopped. This is still the picture before: {shown['status']}"
+
+
+def export(file_type: str, shown: dict[str, Any]) -> dict[str, Any]:
     """The pictures last generated, as a file: gif, webp, png, or their settings as json."""
     inputs.choice(file_type, "File type", FILE_TYPES)
+    settings = shown["settings"]
     if file_type == "json":
         content, mime = json.dumps(settings, indent=2).encode(), "application/json"
     else:
@@ -117,18 +140,20 @@ def export(file_type: str, settings: dict[str, Any]) -> dict[str, str]:
     return {
         "name": f"{MODEL}-{label}-seed{seed}.{file_type}",
         "url": render.data_url(content, mime),
+        "serial": serial(),
     }
 
 
 def describe_model() -> str:
     """One quiet line: model, figure, device."""
     info = checkpoints.describe(MODEL)
+    family = FAMILIES[info.family]
     device = "GPU" if torch.cuda.is_available() else "CPU"
     figures = (info.metrics or {}).get("figures", [])
     figure = f"{figures[0]['value']:.2f} nats a test digit" if figures else "not yet measured"
     return (
-        f"Gated PixelCNN, {info.parameters / 1e6:.2f} M parameters, trained on 60,000 binarised "
-        f"digits: {figure}. Runs on the {device}. {data.DATASETS['mnist'].title}: "
+        f"{family.title} ({family.paper}), {info.parameters / 1e6:.2f} M parameters, trained on "
+        f"60,000 binarised digits: {figure}. Runs on the {device}. {data.DATASETS['mnist'].title}: "
         f"{data.DATASETS['mnist'].attribution}, {data.DATASETS['mnist'].licence}."
     )
 
@@ -136,8 +161,10 @@ def describe_model() -> str:
 def build() -> None:
     """The tab's contents, with a digit on the canvas that the real model drew."""
     first = {"model": MODEL, "class": "7", "images": 8, "temperature": 1.0, "seed": 7}
+    started = time.perf_counter()
     *_, frame = draw(first)
-    settings = gr.State(first)
+    line = status_line(frame, first, time.perf_counter() - started)
+    shown = gr.State({"settings": first, "status": line})
     gr.HTML(f'{IDEA}<div class="gm-quiet">{describe_model()}</div>', padding=False)
     with gr.Row():
         with gr.Column(scale=1, min_width=260):
@@ -165,37 +192,25 @@ def build() -> None:
                 label="Pixel by pixel",
                 elem_id="pixelcnn-player",
             )
-            told = gr.Markdown(
-                "Drawn by the model as the app started. Press Play to watch it again, or Generate.",
-                elem_id="pixelcnn-status",
-                elem_classes="gm-status",
-            )
+            told = status(line, elem_id="pixelcnn-status")
     lesson("pixelcnn")
 
     running = generate.click(
         sample,
         [label, images, temperature, seed],
-        [canvas, told, seed, settings],
+        [canvas, told, seed, shown],
         api_name="pixelcnn_sample",
         preprocess=False,  # the handler validates, whoever calls
         show_progress="hidden",
-        trigger_mode="multiple",  # "once" would lose a click right after Stop
         **engine.event("sampling"),
     )
     # Two listeners: one with both would cancel only after its answer has come.
     stop.click(None, cancels=[running], api_visibility="private")
-    stop.click(
-        lambda: "Stopped. The picture before is still there.",
-        None,
-        told,
-        api_visibility="private",
-        show_progress="hidden",
-        queue=False,
-    )
+    stop.click(stopped, shown, told, api_visibility="private", show_progress="hidden", queue=False)
     dice.click(randomise, None, seed, api_name="random_seed", show_progress="hidden", queue=False)
     save.click(
         export,
-        [file_type, settings],
+        [file_type, shown],
         saved,
         api_name="pixelcnn_export",
         preprocess=False,

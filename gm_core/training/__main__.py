@@ -49,16 +49,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     recipe = table[arguments.name][arguments.preset]
-    schedule = recipe.schedule
-    recipe = replace(
-        recipe,
-        schedule=replace(
-            schedule,
-            steps=arguments.steps or schedule.steps,
-            batch_size=arguments.batch_size or schedule.batch_size,
-        ),
-    )
-    images = data.load(recipe.dataset, "train", arguments.data)
+    changes = {"steps": arguments.steps, "batch_size": arguments.batch_size}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    recipe = replace(recipe, schedule=replace(recipe.schedule, **changes))
+    with PartialState().local_main_process_first():  # one process downloads, the others read
+        images = data.load(recipe.dataset, "train", arguments.data)
     held_out = None
     if arguments.validation:
         cut = len(images) - arguments.validation
@@ -66,13 +61,15 @@ def main(argv: list[str] | None = None) -> None:
         images = data.Images(images.images[:cut], images.labels[:cut])
 
     family, dataset = split_name(arguments.name)
+    state = (arguments.run or Path("runs") / arguments.name) / "state.safetensors"
     torch.manual_seed(arguments.seed)
     if arguments.from_checkpoint:
+        if state.exists():
+            parser.error(f"{state} is of a run that has begun; name another folder with --run")
         model = checkpoints.read(arguments.from_checkpoint).train().requires_grad_(True)
     else:
         model = FAMILIES[family].model(recipe.config)
 
-    state = (arguments.run or Path("runs") / arguments.name) / "state.safetensors"
     is_main = PartialState().is_main_process
     started = time.perf_counter()
     with tqdm(total=recipe.schedule.steps, unit="step", disable=not is_main) as bar:
@@ -81,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
         ):
             bar.update(record.step - bar.n)
             bar.set_postfix_str(f"{record.loss:.2f} {record.unit}")
-            if record.validation_loss is not None:
+            if is_main and record.validation_loss is not None:
                 tqdm.write(
                     f"step {record.step}: validation {record.validation_loss:.3f} {record.unit}"
                 )

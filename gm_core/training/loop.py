@@ -6,7 +6,6 @@ spread over several processes by `accelerate launch`, sees the same data as one 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -72,9 +71,17 @@ def train(
 ) -> Generator[TrainingRecord]:
     """Train `model` in place; at the end it holds the averaged weights.
 
-    `state` is a file that the run is saved to and, where it exists, resumed from.
+    `state` is a file that the run is saved to and, where it exists, resumed from; several machines
+    must share it. Raises ValueError if it is of a run with another seed, config, batch size or
+    number of images.
     """
     schedule = recipe.schedule
+    run = {
+        "config": str(recipe.config),
+        "seed": str(seed),
+        "batch_size": str(schedule.batch_size),
+        "images": str(len(data)),
+    }
     accelerator = Accelerator(mixed_precision="bf16")
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay))
@@ -87,52 +94,61 @@ def train(
         fused=True,
     )
     wrapped, optimiser = accelerator.prepare(model, optimiser)
-    first = load_state(state, model, averaged, optimiser) if state and state.exists() else 0
+    first = 0
+    if state and state.exists():
+        first = load_state(state, run, model, averaged, optimiser)
 
     losses: list[Tensor] = []
     started, images_seen = time.perf_counter(), 0
-    for step in range(first, schedule.steps):
-        batch = take_batch(data, recipe, seed, step)
-        share = slice(accelerator.process_index, None, accelerator.num_processes)
-        tensors = [tensor[share].to(accelerator.device) for tensor in batch]
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(step)
-        loss = recipe.loss(wrapped, *tensors)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
-        optimiser.step()
-        optimiser.zero_grad()
-        averaged.update_parameters(model)
-        losses.append(loss.detach())
-        images_seen += len(batch[0])
+    try:
+        for step in range(first, schedule.steps):
+            batch = take_batch(data, recipe, seed, step)
+            share = slice(accelerator.process_index, None, accelerator.num_processes)
+            tensors = [tensor[share].to(accelerator.device) for tensor in batch]
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.rate(step)
+            loss = recipe.loss(wrapped, *tensors)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
+            optimiser.step()
+            optimiser.zero_grad()
+            averaged.update_parameters(model)
+            losses.append(loss.detach())
+            images_seen += len(batch[0])
 
-        done = step + 1
-        is_last = done == schedule.steps
-        saves = done % save_every == 0 or is_last
-        if state and saves and accelerator.is_main_process:
-            save_state(state, model, averaged, optimiser, done)
-        if done % record_every == 0 or is_last:
-            measured = None
-            if validation is not None and saves:
-                measured = evaluate_loss(averaged.module, recipe, validation, seed)
-            mean_loss: Any = accelerator.reduce(torch.stack(losses).mean(), "mean")
-            yield TrainingRecord(
-                step=done,
-                total=schedule.steps,
-                loss=float(mean_loss),
-                unit=recipe.unit,
-                learning_rate=schedule.rate(step),
-                images_per_second=images_seen / (time.perf_counter() - started),
-                validation_loss=measured,
-            )
-            losses, started, images_seen = [], time.perf_counter(), 0
-    model.load_state_dict(averaged.module.state_dict())
+            done = step + 1
+            is_last = done == schedule.steps
+            saves = done % save_every == 0 or is_last
+            if state and saves and accelerator.is_main_process:
+                save_state(state, run, model, averaged, optimiser, done)
+            if done % record_every == 0 or is_last:
+                measured = None
+                if validation is not None and saves:
+                    measured = evaluate_loss(averaged.module, recipe, validation, seed)
+                mean_loss: Any = accelerator.reduce(torch.stack(losses).mean(), "mean")
+                yield TrainingRecord(
+                    step=done,
+                    total=schedule.steps,
+                    loss=float(mean_loss),
+                    unit=recipe.unit,
+                    learning_rate=schedule.rate(step),
+                    images_per_second=images_seen / (time.perf_counter() - started),
+                    validation_loss=measured,
+                )
+                losses, started, images_seen = [], time.perf_counter(), 0
+        model.load_state_dict(averaged.module.state_dict())
+    finally:
+        # Preparing patches the model's forward; whoever trained it wants float32 back.
+        accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
 
 
 def take_batch(data: Images, recipe: Recipe, seed: int, step: int) -> tuple[Tensor, ...]:
-    """The batch of a step: a new order of the data every epoch, noise of its own every step."""
-    size = recipe.schedule.batch_size
-    batches = math.ceil(len(data) / size)
+    """The batch of a step: a new order of the data every epoch, noise of its own every step.
+
+    What is left over at an epoch's end is left out, so that all batches are of one size.
+    """
+    size = min(recipe.schedule.batch_size, len(data))
+    batches = len(data) // size
     index = torch.randperm(len(data), generator=stream(seed, 0, step // batches))
     index = index[step % batches * size :][:size]
     return recipe.prepare(data.images[index], data.labels[index], stream(seed, 1, step))
@@ -155,7 +171,12 @@ def evaluate_loss(
 
 
 def save_state(
-    path: Path, model: nn.Module, averaged: AveragedModel, optimiser: Any, step: int
+    path: Path,
+    run: dict[str, str],
+    model: nn.Module,
+    averaged: AveragedModel,
+    optimiser: Any,
+    step: int,
 ) -> None:
     """Everything a run needs to go on, in one file without pickle."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
@@ -163,14 +184,23 @@ def save_state(
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state[parameter].items():
             tensors[f"optimiser.{key}.{name}"] = value
-    write_safetensors(path, tensors, {"step": str(step)})
+    write_safetensors(path, tensors, {**run, "step": str(step)})
 
 
-def load_state(path: Path, model: nn.Module, averaged: AveragedModel, optimiser: Any) -> int:
+def load_state(
+    path: Path, run: dict[str, str], model: nn.Module, averaged: AveragedModel, optimiser: Any
+) -> int:
     """Take up a run where `save_state` left it; returns the number of steps done."""
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        step = int(file.metadata()["step"])
+        metadata = file.metadata()
+    for key, value in run.items():
+        if metadata.get(key) != value:
+            raise ValueError(
+                f"{path} is of another run: its {key} is {metadata.get(key)}, not {value}. "
+                "Name another folder with --run, or delete it."
+            )
+    step = int(metadata["step"])
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {

@@ -9,13 +9,14 @@ from gm_core.data import binarise
 from gm_core.pixelcnn import PixelCNNConfig, negative_log_likelihood
 from gm_core.training.loop import Recipe, Schedule
 
+NO_LABEL = PixelCNNConfig().classes
 NO_LABEL_SHARE = 0.5  # so that p(x) and p(x | label) are learnt alike
 
 
 def prepare(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Fresh binary levels and, half of the time, no label (class 10)."""
+    """Fresh binary levels and, half of the time, no label."""
     hidden = torch.rand(len(labels), generator=generator) < NO_LABEL_SHARE
-    return binarise(images, generator), torch.where(hidden, 10, labels)
+    return binarise(images, generator), torch.where(hidden, NO_LABEL, labels)
 
 
 RECIPES = {

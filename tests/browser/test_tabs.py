@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -17,8 +18,10 @@ from tests.browser.conftest import cells
 
 
 def generate(page: Page) -> None:
+    """Generate, and wait until the new picture is there: the player starts from its end."""
+    page.locator(".player [data-do=start]").click()
     page.get_by_role("button", name="Generate").click()
-    expect(page.locator("#pixelcnn-status")).to_contain_text("ms a pixel")
+    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784", timeout=30_000)
 
 
 def test_the_map_opens_what_exists_and_nothing_else(open_page: Callable[..., Page]):
@@ -52,6 +55,7 @@ def test_generating_draws_what_was_asked_for(pixelcnn: Callable[..., Page]):
     *_, frame = gm_core.load("pixelcnn-mnist").sample(1, seed=42, label=3)
     assert np.array_equal(cells(page)[..., 0], frame.levels[0, 0].numpy() * 255)
     expect(page.locator("#pixelcnn-status")).to_contain_text("1 image in")
+    expect(page.locator(".player .caption")).to_contain_text("−log p(x | 3)")
     expect(page.locator(".player .tiles-block")).to_be_hidden()
     expect(page.locator(".player .caption")).to_contain_text("−log p(x | 3)")
 
@@ -72,23 +76,43 @@ def test_a_bad_seed_is_answered_in_a_sentence_and_nothing_is_lost(pixelcnn: Call
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_text("Seed must be from 0 to 4294967295.")).to_be_visible()
     assert np.array_equal(cells(page), before)
-    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed").fill("8")
     generate(page)
-    assert np.array_equal(cells(page), before)
+    assert not np.array_equal(cells(page), before)
 
 
-def test_stopping_keeps_the_picture_and_frees_the_model(pixelcnn: Callable[..., Page]):
+def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
-    before = cells(page)
+    line = page.locator("#pixelcnn-status")
     page.get_by_role("spinbutton", name="Images").fill("64")
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator("#pixelcnn-status")).to_contain_text("Drawing: pixel")
-    page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#pixelcnn-status")).to_contain_text("Stopped")
-    assert np.array_equal(cells(page), before)
-    page.get_by_role("spinbutton", name="Images").fill("8")
+    started = time.monotonic()
     generate(page)
-    expect(page.locator("#pixelcnn-status")).to_contain_text("8 images in")
+    whole_run = time.monotonic() - started
+    finished, before = line.inner_text(), cells(page)
+
+    page.get_by_label("Seed").fill("8")
+    page.get_by_role("button", name="Generate").click()
+    expect(line).to_contain_text("Drawing: pixel")
+    page.get_by_role("button", name="Stop").click()
+    expect(line).to_have_text(f"Stopped. This is still the picture before: {finished}")
+    page.wait_for_timeout(1500 * whole_run)  # long enough for the work to end, had it gone on
+    expect(line).to_contain_text("Stopped.")
+    assert np.array_equal(cells(page), before)
+
+    generate(page)
+    expect(line).to_contain_text("64 images in")
+    assert not np.array_equal(cells(page), before)
+
+
+def test_the_same_again_is_shown_and_saved_again(pixelcnn: Callable[..., Page]):
+    page = pixelcnn(accept_downloads=True)
+    generate(page)
+    generate(page)  # waits for the player to start anew
+    page.get_by_role("button", name="Download").first.click()
+    for _ in range(2):
+        with page.expect_download():
+            page.get_by_role("button", name="Download", exact=True).last.click()
+    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784")
 
 
 @pytest.mark.parametrize("kind", ["gif", "json"])
@@ -127,3 +151,8 @@ def test_the_lesson_is_open_where_there_is_room_and_folded_on_a_phone(pixelcnn):
     expect(phone.get_by_text("Press Generate and watch")).to_be_hidden()
     phone.locator("details.lesson summary").click()
     expect(phone.get_by_text("Press Generate and watch")).to_be_visible()
+
+
+def test_the_endpoints_are_documented(open_page: Callable[..., Page], address: str):
+    page = open_page(f"{address}?view=api")
+    expect(page.get_by_text("/pixelcnn_sample").first).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from typing import Any
 
 import httpx
@@ -67,11 +68,12 @@ def test_any_class_means_no_label(client: Client):
 
 
 def test_progress_is_told_while_it_draws(client: Client):
-    job = client.submit("4", 1, 1, 0, api_name="/pixelcnn_sample")
+    job = client.submit("4", 32, 1, 0, api_name="/pixelcnn_sample")
     job.result()
-    told = [output[1] for output in job.outputs()]
-    assert told[0] == "Drawing: pixel 112 of 784 ..."
-    assert told[-1].startswith("1 image in ")
+    *progress, last = [output[1] for output in job.outputs()]
+    assert progress
+    assert all(re.fullmatch(r"Drawing: pixel \d+ of 784 \.\.\.", line) for line in progress)
+    assert last.startswith("32 images in ")
 
 
 @pytest.mark.parametrize("file_type", ["gif", "webp", "png", "json"])

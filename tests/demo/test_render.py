@@ -27,7 +27,7 @@ def decode(text: str, kind: str) -> np.ndarray:
 
 
 def test_the_payload_holds_what_was_drawn(frame):
-    payload = render.pixel_trajectory(frame, ("black", "white"), "x", autoplay=True).payload()
+    payload = render.pixel_trajectory(frame, ("black", "white"), "x", 1.0, autoplay=True).payload()
     pixels = decode(payload["frames"], "u1").reshape(3, 8, 9)
     assert np.array_equal(pixels, frame.levels[:, 0].numpy() * 255)
     assert (payload["steps"], payload["jump"], payload["order"]) == (72, 9, "raster")
@@ -35,11 +35,23 @@ def test_the_payload_holds_what_was_drawn(frame):
     assert np.allclose(nats, -frame.log_prob.flatten(1).numpy())
     assert f"{nats[0].sum():.1f} nats" in payload["captions"][0]
 
-    edges = decode(payload["draws"]["edges"], "<u2").reshape(3, 72) / 65535
-    noise = decode(payload["draws"]["noise"], "<u2").reshape(3, 72) / 65535
+    edges = decode(payload["draws"]["edges"], "<f4").reshape(3, 72)
+    noise = decode(payload["draws"]["noise"], "<f4").reshape(3, 72)
     chosen = decode(payload["draws"]["chosen"], "u1").reshape(3, 72)
-    sure = np.abs(edges - noise) > 1e-4
+    sure = np.abs(edges - noise) > 1e-6
+    assert sure.mean() > 0.99
     assert np.array_equal(chosen[sure], (noise >= edges)[sure])
+
+
+def test_the_temperature_of_the_odds_is_said(frame):
+    titles = [
+        render.pixel_trajectory(frame, ("black", "white"), "x", t, autoplay=True).draws
+        for t in (1.0, 0.3)
+    ]
+    assert [draws and draws.title for draws in titles] == [
+        "the odds",
+        "the odds at temperature 0.3",
+    ]
 
 
 def test_a_trajectory_must_have_its_frames():

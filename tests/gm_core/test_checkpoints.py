@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -119,6 +118,7 @@ def test_weights_must_fit_exactly(folder: Path, kind: str):
         lambda manifest: manifest["config"].update(features="many"),
         lambda manifest: manifest["config"].update(features=-1),
         lambda manifest: manifest.update(files=[]),
+        lambda manifest: manifest.update(files={}),
     ],
 )
 def test_a_foreign_config_is_refused(folder: Path, change):
@@ -138,16 +138,39 @@ def test_a_huge_config_allocates_nothing(folder: Path):
     refused(folder, "model.safetensors")
 
 
-def test_a_failed_save_leaves_the_old_weights(folder: Path):
-    class Broken(type(tiny("pixelcnn"))):
-        def state_dict(self, *_, **__):
-            raise OSError("disk full")
-
+def test_a_failed_save_leaves_the_old_checkpoint(folder: Path):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    broken = Broken(tiny("pixelcnn").config)
-    with pytest.raises(OSError, match="disk full"):
+    broken = tiny("pixelcnn")
+    with torch.no_grad():
+        broken.logits.bias[0] = torch.nan  # noticed late: when the weights are read back
+    with pytest.raises(BadCheckpoint, match="not finite"):
         checkpoints.save(folder, broken, family="pixelcnn", dataset="mnist", training={})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_new_weights_keep_the_card_and_lose_the_old_figures(folder: Path):
+    (folder / "README.md").write_text("card")
+    (folder / "metrics.json").write_text("{}")
+    checkpoints.save(
+        folder, tiny("pixelcnn"), family="pixelcnn", dataset="mnist", training={"seed": 1}
+    )
+    assert (folder / "README.md").read_text() == "card"
+    assert not (folder / "metrics.json").exists()
+    assert json.loads((folder / "config.json").read_text())["training"] == {"seed": 1}
+
+
+def test_figures_of_other_weights_do_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GM_CHECKPOINTS", str(folder.parent))
+    weights = checkpoints.describe("pixelcnn-mnist").weights
+    path = folder / "metrics.json"
+    path.write_text(json.dumps({"figures": [], "weights": weights}))
+    assert checkpoints.describe("pixelcnn-mnist").metrics is not None
+    path.write_text(json.dumps({"figures": [], "weights": "0" * 64}))
+    assert checkpoints.describe("pixelcnn-mnist").metrics is None
+    path.write_text("{")
+    with pytest.raises(BadCheckpoint, match=r"metrics\.json"):
+        checkpoints.describe("pixelcnn-mnist")
 
 
 def test_checkpoints_can_lie_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -156,4 +179,3 @@ def test_checkpoints_can_lie_elsewhere(folder: Path, monkeypatch: pytest.MonkeyP
     assert gm_core.load("pixelcnn-mnist", "cpu").config.features == 6
     monkeypatch.delenv("GM_CHECKPOINTS")
     assert gm_core.load("pixelcnn-mnist", "cpu").config.features == 64
-    shutil.rmtree(folder)

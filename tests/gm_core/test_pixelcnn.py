@@ -134,6 +134,14 @@ def test_known_pixels_come_back_untouched(method):
     assert not torch.equal(frame.levels[0], frame.levels[1])
 
 
+def test_one_label_may_stand_for_all():
+    model = tiny_pixelcnn()
+    levels = random_levels(model, 3)
+    assert torch.equal(model.log_prob(levels, 2), model.log_prob(levels, torch.tensor([2, 2, 2])))
+    with pytest.raises(ValueError, match="label"):
+        model.log_prob(levels, 3)
+
+
 def test_log_prob_adds_up_while_sampling():
     model = tiny_pixelcnn()
     labels = torch.tensor([0, 1, 2])

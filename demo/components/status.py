@@ -1,0 +1,21 @@
+"""A status line, read out by screen readers as it changes."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+
+def status(value: str, *, elem_id: str) -> gr.HTML:
+    """Plain text. The line itself stays in the page, or its changes would not be noticed."""
+    return gr.HTML(
+        value=value,
+        elem_id=elem_id,
+        html_template='<p class="gm-status" role="status"></p>',
+        js_on_load=(
+            'const line = element.querySelector("p");'
+            "const show = () => { line.textContent = props.value; };"
+            'watch("value", show);'
+            "show();"
+        ),
+        apply_default_css=False,
+    )
