@@ -35,7 +35,7 @@ CSS = """
 .gm-quiet { color: var(--body-text-color-subdued); font-size: .92rem; }
 .gm-status { min-height: 3.2em; margin: 0; font-variant-numeric: tabular-nums; }
 .gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.gm-table, .gm-table thead, .gm-table tbody { border: 0 !important; }
+.gm-table, .gm-table thead, .gm-table tbody, .gm-table tr { border: 0 !important; }
 .gm-table th, .gm-table td {
   text-align: left; padding: .45rem .9rem .45rem 0; vertical-align: top;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
