@@ -7,25 +7,17 @@ that the same call can run in another process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import gm_core
 from gm_core.frames import Frame
 
-
-def cores() -> int:
-    """Processor cores that this process may use, which in a container are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 Group = Literal["sampling"]
 
-# How many requests of a group run at once. Sampling is bound by the processor: one a core.
-LIMITS: dict[Group, int] = {"sampling": cores()}
+# How many requests of a group run at once. One sampler keeps the processor busy; two in one process
+# take longer than one after the other, because they wait for Python's lock.
+LIMITS: dict[Group, int] = {"sampling": 1}
 
 
 def sample(
