@@ -97,16 +97,19 @@ def show(frame: PixelFrame, settings: dict[str, Any], *, autoplay: bool) -> dict
     return trajectory.payload()
 
 
-def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float) -> str:
-    """The numbers that the picture means, each with its unit."""
+def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float | None) -> str:
+    """The numbers that the picture means, each with its unit; without seconds, no times."""
     nats = -frame.log_prob.sum(dim=(1, 2, 3))
     count = len(nats)
     spread = f" ± {float(nats.std()):.1f}" if count > 1 else ""
     bits = bits_per_dimension(float(nats.mean()), frame.total)
     of = "" if settings["class"] == ANY else f" | {settings['class']}"
+    work = "drawn as the app started."
+    if seconds is not None:
+        pace = 1000 * seconds / frame.total
+        work = f"in {seconds:.2f} s: {pace:.2f} ms a pixel, all images together."
     return (
-        f"{count} image{'s' * (count > 1)} in {seconds:.2f} s: "
-        f"{1000 * seconds / frame.total:.2f} ms a pixel, all images together. "
+        f"{count} image{'s' * (count > 1)} {work} "
         f"−log p(x{of}) = {float(nats.mean()):.1f}{spread} nats an image, {bits:.3f} bits/dim."
     )
 
@@ -161,9 +164,8 @@ def describe_model() -> str:
 def build() -> None:
     """The tab's contents, with a digit on the canvas that the real model drew."""
     first = {"model": MODEL, "class": "7", "images": 8, "temperature": 1.0, "seed": 7}
-    started = time.perf_counter()
     *_, frame = draw(first)
-    line = status_line(frame, first, time.perf_counter() - started)
+    line = status_line(frame, first, None)
     shown = gr.State({"settings": first, "status": line})
     gr.HTML(f'{IDEA}<div class="gm-quiet">{describe_model()}</div>', padding=False)
     with gr.Row():
