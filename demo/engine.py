@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+import torch
+
 import gm_core
 from gm_core.frames import Frame
 
@@ -18,6 +20,9 @@ Group = Literal["sampling"]
 # How many requests of a group run at once. One sampler keeps the processor busy; two in one process
 # take longer than one after the other, because they wait for Python's lock.
 LIMITS: dict[Group, int] = {"sampling": 1}
+# The server runs the steps of a generator in ever other threads, and each would start a pool of its
+# own: with two threads a sampler took nearly twice as long as with one.
+TORCH_THREADS = 1
 
 
 def sample(
@@ -40,6 +45,7 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {"sample": sample}
 
 def stream(call: str, **arguments: Any) -> Iterator[Any]:
     """The records of a named call, as they come. Closing the iterator ends the work."""
+    torch.set_num_threads(TORCH_THREADS)
     yield from CALLS[call](**arguments)
 
 
