@@ -1,7 +1,7 @@
 """Small gr.HTML components, each a function beside its .html, .css and .js.
 
 Functions and not subclasses: Gradio makes a component anew for every update, from the arguments of
-its own constructor, and writes a stub file into the source tree for every subclass.
+its own constructor, and writes a .pyi file into the source tree for every subclass.
 """
 
 from __future__ import annotations

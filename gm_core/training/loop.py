@@ -178,7 +178,7 @@ def save_state(
     optimiser: Any,
     step: int,
 ) -> None:
-    """Everything a run needs to go on, in one file without pickle."""
+    """Everything a run needs to go on, in one safetensors file."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"averaged.{name}": value for name, value in averaged.module.state_dict().items()}
     for name, parameter in model.named_parameters():

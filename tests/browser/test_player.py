@@ -177,9 +177,7 @@ def test_dark_mode_has_its_own_grey(open_page: Callable[..., Page], address: str
     assert (shown[1:] == 0x6F).all()
 
 
-def test_a_finished_clip_plays_by_itself_unless_motion_is_unwanted(
-    pixelcnn: Callable[..., Page],
-):
+def test_a_new_clip_plays_unless_motion_is_unwanted(pixelcnn: Callable[..., Page]):
     still = pixelcnn(reduced_motion="reduce")
     press(still, "start")
     still.get_by_role("button", name="Generate").click()
