@@ -17,11 +17,11 @@ from gm_core.frames import Frame
 
 Group = Literal["sampling"]
 
-# How many requests of a group run at once. One sampler keeps the processor busy; two in one process
-# take longer than one after the other, because they wait for Python's lock.
+# How many requests of a group run at once. Two samplers of one image each took longer side by side
+# than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
 LIMITS: dict[Group, int] = {"sampling": 1}
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
-# own: with two threads a sampler took nearly twice as long as with one.
+# own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
 
 

@@ -162,7 +162,12 @@ def save(
             shutil.copy(folder / CARD, fresh / CARD)
         if folder.exists():
             folder.rename(old)
-        fresh.rename(folder)
+        try:
+            fresh.rename(folder)
+        except BaseException:
+            if old.exists():  # or it would go with the temporary folder
+                old.rename(folder)
+            raise
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def train(
     """
     schedule = recipe.schedule
     run = {
-        "config": str(recipe.config),
+        "config": str(model.config),
         "seed": str(seed),
         "batch_size": str(schedule.batch_size),
         "images": str(len(data)),

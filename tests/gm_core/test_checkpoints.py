@@ -149,6 +149,25 @@ def test_a_failed_save_leaves_the_old_checkpoint(folder: Path):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_a_save_that_fails_at_the_last_step_puts_the_old_checkpoint_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    rename = Path.rename
+
+    def fail_for_the_new(path: Path, target: Path) -> Path:
+        if path.name == folder.name and target == folder:
+            raise OSError("disk full")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoints.save(
+            folder, tiny("pixelcnn"), family="pixelcnn", dataset="mnist", training={"seed": 1}
+        )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_new_weights_keep_the_card_and_lose_the_old_figures(folder: Path):
     (folder / "README.md").write_text("card")
     (folder / "metrics.json").write_text("{}")
