@@ -2,7 +2,7 @@
 
 Naive and cached sampling draw the same images; the table says what caching saves. Both are measured
 in one run, on the same weights and noise, in the same precision (float64), which the ratio is of.
-The naive loop is 784 equal forward passes, so by default a few of them are timed and multiplied;
+The naive loop is one forward pass a value, all alike, so by default a few are timed and multiplied;
 `--full` runs them all and compares the images. The naive loop's time in float32 is given beside it.
 """
 
@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 import gm_core
+from gm_core.autoregressive import PixelModel, redraw
 from gm_core.evaluate import hardware
-from gm_core.pixelcnn import PixelCNN, PixelCNNConfig, redraw
+from gm_core.pixelcnn import PixelCNN, PixelCNNConfig
 
 # The network whose figures are quoted for comparison: 64 features, 10 layers, 256 levels.
 REFERENCE = PixelCNNConfig(levels=256, classes=10, dilations=(1,) * 10)
@@ -36,7 +37,7 @@ class Timing:
     naive_seconds: float
     naive_float32_seconds: float  # PyTorch's float32 convolutions are faster than its float64 ones
     cached_seconds: float
-    pixels: int
+    pixels: int  # times channels
     same: bool  # every pixel of the cached images is what the whole network would draw
     peak_megabytes: float  # of the process, since its start
 
@@ -54,7 +55,7 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def passes_seconds(model: PixelCNN, levels: Tensor, passes: int, device: torch.device) -> float:
+def passes_seconds(model: PixelModel, levels: Tensor, passes: int, device: torch.device) -> float:
     """Median time of one full forward pass."""
     with torch.inference_mode():
         model(levels)  # warm-up
@@ -62,12 +63,12 @@ def passes_seconds(model: PixelCNN, levels: Tensor, passes: int, device: torch.d
 
 
 def measure(
-    network: str, model: PixelCNN, images: int, *, repeats: int, passes: int, full: bool
+    network: str, model: PixelModel, images: int, *, repeats: int, passes: int, full: bool
 ) -> Timing:
     """Medians for one network and number of images; the naive loop in `full` or by its passes."""
     device = model.coordinates.device
-    pixels = model.config.height * model.config.width
     *_, frame = model.sample(images, seed=0)  # warm-up
+    pixels = frame.total
     cached = statistics.median(
         seconds(lambda: list(model.sample(images, seed=0)), device) for _ in range(repeats)
     )
@@ -90,7 +91,7 @@ def measure(
 def table(timings: Iterable[Timing]) -> str:
     """A Markdown table."""
     lines = [
-        "| network | images | naive | naive, float32 | cached | ms a pixel, cached "
+        "| network | images | naive | naive, float32 | cached | ms a value, cached "
         "| ratio | same images | peak memory so far |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -112,14 +113,15 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="run the naive loop to its end")
     arguments = parser.parse_args()
 
-    shipped = gm_core.load("pixelcnn-mnist", arguments.device)
-    device = shipped.coordinates.device
+    networks: dict[str, PixelModel] = {
+        name: gm_core.load(name, arguments.device)
+        for name in gm_core.available()
+        if name.startswith("pixel")
+    }
+    device = next(iter(networks.values())).coordinates.device
     torch.manual_seed(0)
     reference = PixelCNN(REFERENCE).eval().requires_grad_(False).to(device)
-    networks = {
-        "pixelcnn-mnist, 8 layers, 2 levels": shipped,
-        "random weights, 10 layers, 256 levels": reference,
-    }
+    networks["gated, random weights, 10 layers, 256 levels"] = reference
     timings = [
         measure(
             name,
@@ -132,7 +134,7 @@ def main() -> None:
         for name, model in networks.items()
         for images in arguments.images
     ]
-    method = "all passes" if arguments.full else "784 times the median pass"
+    method = "all passes" if arguments.full else "a pass a value times the median pass"
     print(f"{hardware(device)}; float64; naive: {method}\n")
     print(table(timings))
     if device.type == "cuda":

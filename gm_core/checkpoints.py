@@ -4,6 +4,7 @@ config.json           family, data set, the model's config, and the manifest (sh
 model.safetensors     the weights, float16 on disk
 golden.safetensors    a seeded output that the loaded weights must reproduce
 metrics.json          held-out figures, written by `python -m gm_core.evaluate`
+sample.safetensors    how the model scores the shipped sample of test images, written by the same
 README.md             the model card
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ from gm_core.files import write_bytes, write_safetensors
 WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
 CARD = "README.md"
+SAMPLE = "sample.safetensors"
 
 
 class MissingWeights(FileNotFoundError):
@@ -131,6 +133,23 @@ def read(folder: Path) -> Any:
 def read_golden(folder: Path) -> dict[str, Tensor]:
     """The output that the checkpoint's weights gave when they were saved."""
     return _read_tensors(folder, GOLDEN, _read_manifest(folder))
+
+
+def read_sample_nats(name: str) -> Tensor | None:
+    """-log p(x) of every image of the data set's shipped sample, nats (1000,), as the first frozen
+    draw binarises it; None if these weights have not been measured."""
+    path = root() / name / SAMPLE
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        weights, nats = (file.metadata() or {}).get("weights"), file.get_tensor("nats")
+    return nats if weights == describe(name).weights else None
+
+
+def write_sample_nats(name: str, nats: Tensor) -> None:
+    """Keep what `read_sample_nats` gives."""
+    weights = describe(name).weights
+    write_safetensors(root() / name / SAMPLE, {"nats": nats.float()}, {"weights": weights})
 
 
 def save(

@@ -1,5 +1,7 @@
 """Measure a checkpoint on the test set: `python -m gm_core.evaluate NAME` writes metrics.json.
 
+How it scores each image of the shipped sample is written too, for ranks among them.
+
 Nothing else in this repository measures anything on the test set.
 """
 
@@ -16,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
+from gm_core.metrics import as_levels, log_probs
 
 
 def hardware(device: torch.device) -> str:
@@ -68,6 +72,13 @@ def evaluate(name: str, root: str | None = None, limit: int | None = None) -> di
     }
 
 
+def sample_nats(name: str) -> Tensor:
+    """-log p(x) of each image of the shipped sample, by a checkpoint: nats (N,)."""
+    model = checkpoints.load(name)
+    images = data.load(checkpoints.describe(name).dataset, "sample").images
+    return -log_probs(model, as_levels(model, images))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gm_core.evaluate", description=__doc__)
     parser.add_argument("name", choices=checkpoints.available())
@@ -75,7 +86,12 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only the first N test images; writes nothing"
     )
+    parser.add_argument("--sample", action="store_true", help="score the shipped sample only")
     arguments = parser.parse_args()
+    if not arguments.limit:
+        checkpoints.write_sample_nats(arguments.name, sample_nats(arguments.name))
+    if arguments.sample:
+        return
     metrics = evaluate(arguments.name, arguments.data, arguments.limit)
     for figure in metrics["figures"]:
         spread = f" +- {figure['spread']:.3f}" if figure["spread"] is not None else ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gm_core import metrics, pixelcnn
+from gm_core import autoregressive, masked_pixelcnn, metrics, pixelcnn, pixelrnn
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,50 @@ class Family:
 FAMILIES = {
     "pixelcnn": Family(
         title="Gated PixelCNN",
-        paper="van den Oord et al. 2016",
+        paper="van den Oord et al. 2016b",
         config=pixelcnn.PixelCNNConfig,
         model=pixelcnn.PixelCNN,
-        golden=pixelcnn.golden,
-        measure=metrics.binary_likelihood,
+        golden=autoregressive.golden,
+        measure=metrics.likelihood,
         recipes="gm_core.training.pixelcnn",
+    ),
+    "pixelcnn-masked": Family(
+        title="PixelCNN with a blind spot",
+        paper="van den Oord et al. 2016a",
+        config=masked_pixelcnn.MaskedPixelCNNConfig,
+        model=masked_pixelcnn.MaskedPixelCNN,
+        golden=autoregressive.golden,
+        measure=metrics.likelihood,
+        recipes="gm_core.training.pixelcnn",
+    ),
+    "pixelrnn-row": Family(
+        title="PixelRNN, Row LSTM",
+        paper="van den Oord et al. 2016a",
+        config=pixelrnn.PixelRNNConfig,
+        model=pixelrnn.PixelRNN,
+        golden=autoregressive.golden,
+        measure=metrics.likelihood,
+        recipes="gm_core.training.pixelrnn",
+    ),
+    "pixelrnn-diagonal": Family(
+        title="PixelRNN, Diagonal BiLSTM",
+        paper="van den Oord et al. 2016a",
+        config=pixelrnn.PixelRNNConfig,
+        model=pixelrnn.PixelRNN,
+        golden=autoregressive.golden,
+        measure=metrics.likelihood,
+        recipes="gm_core.training.pixelrnn",
     ),
 }
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """A checkpoint's family and data set: "pixelcnn-mnist" -> ("pixelcnn", "mnist")."""
-    family, _, rest = name.partition("-")
-    return family, rest.partition("-")[0]
+    """A checkpoint's family and data set: "pixelrnn-row-mnist" -> ("pixelrnn-row", "mnist").
+
+    Raises ValueError for a name that starts with no family.
+    """
+    fitting = [family for family in FAMILIES if name.startswith(f"{family}-")]
+    if not fitting:
+        raise ValueError(f"{name!r} starts with no family; there are {', '.join(FAMILIES)}.")
+    family = max(fitting, key=len)
+    return family, name.removeprefix(f"{family}-").partition("-")[0]

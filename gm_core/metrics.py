@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gm_core.autoregressive import PixelModel
 from gm_core.data import Images, binarise
 from gm_core.randomness import stream
 
@@ -34,58 +34,65 @@ def bits_per_dimension(nats: float, dimensions: int) -> float:
 
 
 @torch.no_grad()
-def mean_log_prob(
-    log_prob: Callable[[Tensor, Tensor | None], Tensor],
+def log_probs(
+    model: PixelModel,
     levels: Tensor,
-    labels: Tensor | None,
-    device: torch.device,
+    labels: Tensor | None = None,
     batch_size: int = 32,  # larger ones are slower on a CPU
-) -> float:
-    """Mean log-likelihood in nats of levels (N, C, H, W), summed in float64."""
-    total = 0.0
-    for start in range(0, len(levels), batch_size):
-        part = slice(start, start + batch_size)
-        label = None if labels is None else labels[part].to(device)
-        total += float(log_prob(levels[part].to(device), label).double().sum())
-    return total / len(levels)
+) -> Tensor:
+    """Log-likelihoods of many images: levels (N, C, H, W), labels (N,) -> nats (N,), float64."""
+    parts = [slice(start, start + batch_size) for start in range(0, len(levels), batch_size)]
+    return torch.cat(
+        [
+            model.log_prob(levels[part], None if labels is None else labels[part]).double().cpu()
+            for part in parts
+        ]
+    )
 
 
-def binary_likelihood(model: nn.Module, test: Images) -> list[Figure]:
-    """Negative log-likelihood of digits binarised at random, without and with their label.
+def likelihood(model: PixelModel, test: Images) -> list[Figure]:
+    """Negative log-likelihood of a data set, without and with labels.
 
-    The draws are frozen: draw k comes from the random stream (k,). Figures with "dynamic" and
-    "static" binarisation, or with a threshold at 0.5, are not comparable.
+    For a model of two levels the images are binarised at random; the draws are frozen: draw k comes
+    from the random stream (k,). Figures with "dynamic" and "static" binarisation, or with a
+    threshold at 0.5, are not comparable.
     """
-    log_prob: Callable[[Tensor, Tensor | None], Tensor] = model.log_prob  # pyright: ignore[reportAssignmentType]
-    device = next(model.parameters()).device
-    draws = [binarise(test.images, stream(k)) for k in range(DRAWS)]
-    nats = torch.tensor([-mean_log_prob(log_prob, draw, None, device) for draw in draws])
-    given_label = -mean_log_prob(log_prob, draws[0], test.labels, device)
-    split = f"test, {len(test):,} digits"
+    binary = model.config.levels == 2
+    draws = [as_levels(model, test.images, draw) for draw in range(DRAWS if binary else 1)]
+    nats = torch.stack([-log_probs(model, draw).mean() for draw in draws])
+    given_label = -float(log_probs(model, draws[0], test.labels).mean())
     mean = float(nats.mean())
-    return [
-        Figure(
-            name="negative log-likelihood, -log p(x)",
-            value=mean,
-            unit="nats",
-            convention=f"exact; dynamic Bernoulli binarisation, mean of {DRAWS} frozen draws",
-            split=split,
-            draws=DRAWS,
-            spread=float(nats.std()),
-        ),
-        Figure(
-            name="negative log-likelihood, -log p(x)",
-            value=bits_per_dimension(mean, test.images[0].numel()),
-            unit="bits/dim",
-            convention=f"exact; dynamic Bernoulli binarisation, mean of {DRAWS} frozen draws",
-            split=split,
-            draws=DRAWS,
-        ),
-        Figure(
-            name="negative log-likelihood given the label, -log p(x | y)",
-            value=given_label,
-            unit="nats",
-            convention="exact; dynamic Bernoulli binarisation, the first frozen draw",
-            split=split,
-        ),
-    ]
+    convention, one_draw = "exact; all 256 levels", "exact; all 256 levels"
+    if binary:
+        convention = f"exact; dynamic Bernoulli binarisation, mean of {DRAWS} frozen draws"
+        one_draw = "exact; dynamic Bernoulli binarisation, the first frozen draw"
+    in_nats = Figure(
+        name="negative log-likelihood, -log p(x)",
+        value=mean,
+        unit="nats",
+        convention=convention,
+        split=f"test, {len(test):,} images",
+        draws=len(draws),
+        spread=float(nats.std()) if binary else None,
+    )
+    in_bits = replace(
+        in_nats,
+        value=bits_per_dimension(mean, test.images[0].numel()),
+        unit="bits/dim",
+        spread=None,
+    )
+    labelled = replace(
+        in_nats,
+        name="negative log-likelihood given the label, -log p(x | y)",
+        value=given_label,
+        convention=one_draw,
+        draws=1,
+        spread=None,
+    )
+    # The headline is in the unit in which others state theirs.
+    return [in_nats, in_bits, labelled] if binary else [in_bits, in_nats, labelled]
+
+
+def as_levels(model: PixelModel, images: Tensor, draw: int = 0) -> Tensor:
+    """Images uint8 (N, C, H, W) as the levels that a model is of; binarised by a frozen draw."""
+    return binarise(images, stream(draw)) if model.config.levels == 2 else images.long()

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         help="hold out the last N training images and print their loss",
     )  # fmt: skip
     parser.add_argument("--from-checkpoint", type=Path, help="start from this folder's weights")
+    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler")
     parser.add_argument("--data", help="folder of the full data (default: $GM_DATA_DIR)")
     parser.add_argument("--run", type=Path, help="where the run's state lies (default: runs/NAME)")
     parser.add_argument("--output", type=Path, help="default: checkpoints/NAME")
@@ -74,7 +75,13 @@ def main(argv: list[str] | None = None) -> None:
     started = time.perf_counter()
     with tqdm(total=recipe.schedule.steps, unit="step", disable=not is_main) as bar:
         for record in train(
-            model, recipe, images, validation=held_out, seed=arguments.seed, state=state
+            model,
+            recipe,
+            images,
+            validation=held_out,
+            seed=arguments.seed,
+            state=state,
+            compiles=arguments.compile,
         ):
             bar.update(record.step - bar.n)
             bar.set_postfix_str(f"{record.loss:.2f} {record.unit}")

@@ -7,7 +7,7 @@ spread over several processes by `accelerate launch`, sees the same data as one 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from safetensors import safe_open
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from gm_core.data import Images
 from gm_core.files import write_safetensors
@@ -56,6 +56,7 @@ class Recipe:
     # model, *batch -> mean loss
     loss: Callable[..., Tensor]
     unit: str  # of the loss
+    compiled: tuple[type[nn.Module], ...] = ()  # modules that are worth compiling
 
 
 def train(
@@ -66,13 +67,15 @@ def train(
     validation: Images | None = None,
     seed: int = 0,
     state: Path | None = None,
+    compiles: bool = False,
     record_every: int = 50,
     save_every: int = 500,
 ) -> Generator[TrainingRecord]:
     """Train `model` in place; at the end it holds the averaged weights.
 
     `state` is a file that the run is saved to and, where it exists, resumed from; several machines
-    must share it. Raises ValueError if it is of a run with another seed, config, batch size or
+    must share it. If it `compiles`, which needs a C++ compiler, so are the modules that the recipe
+    names. Raises ValueError if it is of a run with another seed, config, batch size or
     number of images.
     """
     schedule = recipe.schedule
@@ -84,8 +87,12 @@ def train(
     }
     accelerator = Accelerator(mixed_precision="bf16")
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay))
+    averaged = AveragedModel(model, multi_avg_fn=moving_average(schedule.ema_decay))
     averaged.to(accelerator.device)
+    if compiles:
+        for module in model.modules():
+            if isinstance(module, recipe.compiled):
+                module.compile()
     optimiser = torch.optim.AdamW(
         model.parameters(),
         lr=schedule.learning_rate,
@@ -140,6 +147,18 @@ def train(
     finally:
         # Preparing patches the model's forward; whoever trained it wants float32 back.
         accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+
+
+def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    """Exponential moving average for AveragedModel, which forgets the initial weights fast."""
+
+    @torch.no_grad()
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Any) -> None:
+        share = max(1 - decay, 9 / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            mean.lerp_(value, share)
+
+    return update
 
 
 def take_batch(data: Images, recipe: Recipe, seed: int, step: int) -> tuple[Tensor, ...]:

@@ -6,12 +6,12 @@ import pytest
 
 from gm_core.benchmark import measure, table
 from gm_core.pixelcnn import PixelCNN
-from tests.gm_core.tiny import tiny_pixelcnn
+from tests.gm_core.tiny import CONFIGS, decided
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_both_ways_of_measuring_find_the_same_images(full: bool):
-    timing = measure("tiny", tiny_pixelcnn(), 2, repeats=2, passes=2, full=full)
+    timing = measure("tiny", decided("pixelcnn"), 2, repeats=2, passes=2, full=full)
     assert timing.same
     assert timing.pixels == 72
     assert timing.ratio == timing.naive_seconds / timing.cached_seconds
@@ -29,8 +29,8 @@ def test_images_that_differ_are_noticed(full: bool):
         def forward(self, levels, label=None):
             return -super().forward(levels, label)
 
-    wrong = Wrong(tiny_pixelcnn().config)
-    wrong.load_state_dict(tiny_pixelcnn().state_dict())
+    wrong = Wrong(CONFIGS["pixelcnn"])
+    wrong.load_state_dict(decided("pixelcnn").state_dict())
     timing = measure("wrong", wrong, 2, repeats=1, passes=1, full=full)
     assert not timing.same
     assert "| NO |" in table([timing])

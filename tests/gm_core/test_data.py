@@ -1,31 +1,40 @@
-"""Data sets: the shipped sample, torchvision's layout, binarisation."""
+"""Data sets: the shipped sample, torchvision's layout, drawn characters, binarisation."""
 
 from __future__ import annotations
 
 import gzip
+import json
 import struct
+import subprocess
+import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from dicebear import Avatar, Style
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from gm_core import data
+from gm_core import data, dicebear
 from gm_core.randomness import stream
 
 names = pytest.mark.parametrize("name", sorted(data.DATASETS))
 
 
+SHAPES = {"mnist": (1, 28, 28), "fashion": (1, 28, 28), "pixelart": (3, 16, 16)}
+
+
 @names
 def test_the_shipped_sample_is_balanced(name: str):
     sample = data.load(name, "sample")
-    assert sample.images.shape == (1000, 1, 28, 28)
+    classes = len(data.DATASETS[name].class_names)
+    assert sample.images.shape == (1000, *SHAPES[name])
     assert sample.images.dtype == torch.uint8
     assert sample.labels.dtype == torch.int64
-    assert torch.bincount(sample.labels).tolist() == [100] * 10
+    assert torch.bincount(sample.labels).tolist() == [1000 // classes] * classes
     assert sample.images.max() == 255
-    assert len(data.DATASETS[name].class_names) == 10
 
 
 def write_torchvision_layout(root: Path, count: int) -> np.ndarray:
@@ -61,7 +70,9 @@ def test_the_sample_is_spread_over_the_test_set(tmp_path: Path):
     assert torch.equal(chosen[-1], of_first_class[-1])
 
 
-@pytest.mark.parametrize(("name", "split"), [("mnist2", "train"), ("mnist", "validation")])
+@pytest.mark.parametrize(
+    ("name", "split"), [("mnist2", "train"), ("mnist", "validation"), ("pixelart", "validation")]
+)
 def test_unknown_names_are_refused(name, split):
     with pytest.raises(ValueError, match="There is no"):
         data.load(name, split)
@@ -72,6 +83,143 @@ def test_data_that_cannot_be_had_is_named(tmp_path: Path):
     blocked.write_text("not a folder")
     with pytest.raises(data.MissingData, match="GM_DATA_DIR"):
         data.load("mnist", "train", blocked)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Pixelart with nine characters, an empty cache and no other folder; the cache's path."""
+    monkeypatch.setattr(data, "PIXELART_COUNTS", {"train": 6, "test": 3})
+    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    monkeypatch.delenv("GM_DATA_DIR", raising=False)
+    return tmp_path / "cache" / "pixelart" / "pixelart.safetensors"
+
+
+def draw(split: str, number: int) -> dicebear.Rendering:
+    return dicebear.render("pixel-art", {"seed": f"{split}-{number}", **data.PIXELART_OPTIONS}, 16)
+
+
+def test_pixelart_is_drawn_by_seed(few: Path):
+    train, test = data.load("pixelart", "train"), data.load("pixelart", "test")
+    assert torch.equal(train.images, torch.stack([draw("train", i).image for i in range(6)]))
+    assert torch.equal(test.images, torch.stack([draw("test", i).image for i in range(3)]))
+    assert train.labels.dtype == test.labels.dtype == torch.int64
+    with safe_open(few, framework="pt") as file:
+        assert dicebear.versions().items() <= file.metadata().items()
+
+
+def test_pixelart_is_drawn_once_while_its_recipe_stays(few: Path, monkeypatch: pytest.MonkeyPatch):
+    first = data.load("pixelart", "train")
+    written = few.stat().st_ino
+    assert torch.equal(data.load("pixelart", "train").images, first.images)
+    assert few.stat().st_ino == written
+    monkeypatch.setattr(data, "PIXELART_COUNTS", {"train": 8, "test": 3})
+    assert len(data.load("pixelart", "train")) == 8
+
+
+def test_the_shipped_pixelart_is_what_the_seeds_draw():
+    """The sample begins with the first character of every class among the test's seeds."""
+    sample = data.load("pixelart", "sample")
+    classes = len(data.DATASETS["pixelart"].class_names)
+    first: dict[int, torch.Tensor] = {}
+    for number in range(60):
+        character = draw("test", number)
+        first.setdefault(data.character_label(character.options), character.image)
+    for label in range(classes):
+        assert torch.equal(sample.images[sample.labels == label][0], first[label])
+
+
+def test_the_labels_of_pixelart_name_what_is_drawn():
+    style = Style(
+        json.loads(resources.files("dicebear_styles").joinpath("pixel-art.json").read_text())
+    )
+    met = set()
+    for number in range(60):
+        options = {"seed": f"test-{number}", **data.PIXELART_OPTIONS}
+        drawing = Avatar(style, options).to_string()  # the parts of an SVG drawing have names
+        expected = "long hair" if 'id="hair-long' in drawing else "short hair"
+        expected += ", hat" if 'id="hat-' in drawing else ""
+        expected += ", glasses" if 'id="glasses-' in drawing else ""
+        label = data.character_label(draw("test", number).options)
+        assert data.DATASETS["pixelart"].class_names[label] == expected
+        met.add(label)
+    assert met == set(range(8))
+
+
+@pytest.mark.parametrize(("option", "rows"), [("hat", (0, 5)), ("glasses", (4, 9))])
+def test_hats_and_glasses_can_be_seen(option: str, rows: tuple[int, int]):
+    for number in range(40):
+        options = draw("test", number).options
+        images = [
+            dicebear.render("pixel-art", {**options, f"{option}Probability": percent}, 16).image
+            for percent in (0, 100)
+        ]
+        difference = (images[0] != images[1]).any(dim=0)
+        assert difference[slice(*rows)].sum() == difference.sum()
+        assert difference.sum() >= 12
+
+
+def test_no_character_is_drawn_twice(monkeypatch: pytest.MonkeyPatch):
+    """Eight characters that differ in their skin alone: each comes once, in train or in test."""
+    fixed = {
+        key: value
+        for key, value in draw("test", 0).options.items()
+        if key not in ("seed", "skinColor")
+    }
+    monkeypatch.setattr(data, "PIXELART_OPTIONS", fixed)
+    drawn = data.draw_characters({"train": 5, "test": 3})
+    images = torch.cat([drawn["train_images"], drawn["test_images"]])
+    assert len(images) == len(images.unique(dim=0)) == 8
+
+
+def test_pixelart_lies_in_a_named_folder(few: Path, tmp_path: Path):
+    data.load("pixelart", "test", tmp_path / "named")
+    assert (tmp_path / "named" / "pixelart" / "pixelart.safetensors").exists()
+    assert not few.exists()
+
+
+def test_pixelart_lies_in_the_data_folder_if_it_can_be_written(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GM_DATA_DIR", str(tmp_path / "shared"))
+    data.load("pixelart", "test")
+    assert (tmp_path / "shared" / "pixelart" / "pixelart.safetensors").exists()
+    assert not few.exists()
+
+
+def test_pixelart_lies_in_the_cache_if_the_data_folder_cannot_be_written(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("GM_DATA_DIR", str(tmp_path / "file" / "data"))
+    data.load("pixelart", "test")
+    assert few.exists()
+
+
+@pytest.mark.usefixtures("few")
+def test_pixelart_that_cannot_be_written_is_named(tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(data.MissingData, match=r"file.*GM_DATA_DIR"):
+        data.load("pixelart", "train", blocked)
+
+
+def test_pixelart_that_cannot_be_drawn_says_what_to_install(
+    few: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)  # as where it is not installed
+    with pytest.raises(data.MissingData, match=r"pip install .*resvg-py"):
+        data.load("pixelart", "train")
+    assert not few.exists()
+
+
+def test_samples_need_no_package_that_draws_or_downloads():
+    code = (
+        "import sys; from gm_core import data;"
+        "print([len(data.load(name, 'sample')) for name in data.DATASETS]);"
+        "print({'dicebear', 'resvg_py', 'PIL', 'torchvision'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.splitlines() == ["[1000, 1000, 1000]", "set()"], result.stderr
 
 
 def test_binarisation_draws_by_brightness():

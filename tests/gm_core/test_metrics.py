@@ -10,7 +10,7 @@ import torch
 from gm_core import data, metrics
 from gm_core.data import Images
 from gm_core.randomness import stream
-from tests.gm_core.tiny import tiny_pixelcnn
+from tests.gm_core.tiny import decided
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def digits() -> Images:
 
 
 def test_binary_likelihood_is_the_mean_over_frozen_draws(digits: Images):
-    model = tiny_pixelcnn().requires_grad_(False)
-    nats, bits, given_label = metrics.binary_likelihood(model, digits)
+    model = decided("pixelcnn").requires_grad_(False)
+    nats, bits, given_label = metrics.likelihood(model, digits)
     draws = [
         -model.log_prob(data.binarise(digits.images, stream(k))).double().mean().item()
         for k in range(5)
@@ -34,16 +34,26 @@ def test_binary_likelihood_is_the_mean_over_frozen_draws(digits: Images):
     assert given_label.value == pytest.approx(
         -model.log_prob(first, digits.labels).double().mean().item(), rel=1e-6
     )
-    assert "40 digits" in nats.split
+    assert "40 images" in nats.split
 
 
-def test_the_mean_does_not_depend_on_the_batch(digits: Images):
-    model = tiny_pixelcnn().requires_grad_(False)
-    levels = data.binarise(digits.images, stream(0))
-    cpu = torch.device("cpu")
-    small = metrics.mean_log_prob(model.log_prob, levels, digits.labels, cpu, batch_size=7)
-    large = metrics.mean_log_prob(model.log_prob, levels, digits.labels, cpu, batch_size=40)
-    assert small == pytest.approx(large, rel=1e-6)
+def test_many_levels_are_measured_as_they_are_and_in_bits_first(digits: Images):
+    model = decided("pixelcnn", levels=256).requires_grad_(False)
+    bits, nats, given_label = metrics.likelihood(model, digits)
+    expected = -model.log_prob(digits.images.long()).double().mean().item()
+    assert nats.value == pytest.approx(expected, rel=1e-6)
+    assert (bits.unit, bits.draws, bits.spread) == ("bits/dim", 1, None)
+    assert bits.value == pytest.approx(expected / (72 * math.log(2)), rel=1e-6)
+    assert given_label.value != nats.value
+
+
+def test_scores_do_not_depend_on_the_batch(digits: Images):
+    model = decided("pixelcnn").requires_grad_(False)
+    levels = metrics.as_levels(model, digits.images)
+    assert torch.equal(levels, data.binarise(digits.images, stream(0)))
+    small = metrics.log_probs(model, levels, digits.labels, batch_size=7)
+    large = metrics.log_probs(model, levels, digits.labels, batch_size=40)
+    torch.testing.assert_close(small, large, rtol=1e-5, atol=0)
 
 
 def test_streams_differ_by_every_index():

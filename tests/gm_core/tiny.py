@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import torch
 
+from gm_core.autoregressive import PixelModel
 from gm_core.families import FAMILIES
-from gm_core.pixelcnn import PixelCNN, PixelCNNConfig
+from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
+from gm_core.pixelcnn import PixelCNNConfig
+from gm_core.pixelrnn import PixelRNNConfig
 
+SIZE: dict[str, Any] = {"height": 8, "width": 9, "classes": 3, "head_features": 8}
 CONFIGS: dict[str, Any] = {
-    "pixelcnn": PixelCNNConfig(
-        height=8, width=9, classes=3, features=6, head_features=8, dilations=(1, 2, 1, 2)
+    "pixelcnn": PixelCNNConfig(features=6, dilations=(1, 2, 1, 2), **SIZE),
+    "pixelcnn-masked": MaskedPixelCNNConfig(
+        features=12, bottleneck=10, layers=2, first_kernel=3, **SIZE
     ),
+    "pixelrnn-row": PixelRNNConfig("row", states=5, layers=2, first_kernel=3, **SIZE),
+    "pixelrnn-diagonal": PixelRNNConfig("diagonal", states=5, layers=2, first_kernel=3, **SIZE),
 }
 
 
 def tiny(family: str, **changes: Any) -> Any:
     """A tiny model with random weights, always the same."""
-    fields = {name: getattr(CONFIGS[family], name) for name in CONFIGS[family].__slots__}
+    config = CONFIGS[family]
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
     torch.manual_seed(0)
-    return FAMILIES[family].model(type(CONFIGS[family])(**(fields | changes))).eval()
+    return FAMILIES[family].model(type(config)(**(values | changes))).eval()
 
 
-def tiny_pixelcnn(**changes: Any) -> PixelCNN:
-    """A tiny PixelCNN whose labels matter: as initialised, they would not."""
-    model = tiny("pixelcnn", **changes)
-    for layer in model.gated_layers():
-        torch.nn.init.normal_(layer.horizontal_label.weight)
-        if layer.vertical_label is not None:
-            torch.nn.init.normal_(layer.vertical_label.weight)
-    torch.nn.init.normal_(model.logits.weight)  # decided enough for pixels to depend on pixels
+def decided(family: str, **changes: Any) -> PixelModel:
+    """A tiny model whose pixels and labels matter: as initialised, they hardly would."""
+    model: PixelModel = tiny(family, **changes)
+    for name, parameter in model.named_parameters():
+        if "label" in name:
+            torch.nn.init.normal_(parameter)
+    spread = 1.0 if model.config.levels == 2 else 0.3  # many levels, many edges to fall off
+    weight = torch.nn.init.normal_(model.logits.weight, std=spread)
+    with torch.no_grad():  # or a level would be favoured at every pixel alike
+        weight -= weight.mean(dim=1, keepdim=True)
     return model
