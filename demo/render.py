@@ -8,15 +8,19 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
-from demo.components.player import Draws, Series, Trajectory
+from demo.components.player import MOST_BARS, Draws, Jump, Series, Trajectory
 from gm_core.frames import PixelFrame
 from gm_core.metrics import bits_per_dimension
 
 UNKNOWN_GREY = 154  # --gm-unknown of the light style sheet
 GAP = 2  # pixels of an image between two images of a grid
+EXPORT_SIZE = 448  # screen pixels: about how large an exported picture is
 GIF_FRAMES = 56
 GIF_SECONDS = 5.0
 GIF_HOLD_SECONDS = 2.0
@@ -30,44 +34,84 @@ def as_bytes(frame: PixelFrame) -> NDArray[np.uint8]:
 
 def pixel_trajectory(
     frame: PixelFrame,
-    level_names: Sequence[str],
+    level_names: Sequence[str] | None,
     symbol: str,
     temperature: float,
     *,
     autoplay: bool,
+    names: Sequence[str] | None = None,
+    marks: NDArray[np.bool_] | None = None,
+    start: int = 0,
+    chosen: int | None = None,
 ) -> Trajectory:
-    """A finished image as the player shows it, pixel by pixel.
+    """A finished image as the player shows it, pixel by pixel, in colour channel by channel.
 
-    symbol: what the log-likelihood is of, "x" or "x | 7".
+    level_names: None where the levels have only numbers. symbol: what the log-likelihood is of, "x"
+    or "x | 7". names: one an image. marks: (images, H, W), the pixels to outline. start, chosen: the
+    step and the image that the player begins with.
     """
     odds = "the odds" if temperature == 1 else f"the odds at temperature {temperature:g}"
     channels, height, width = frame.levels.shape[1:]
     steps = channels * height * width
-    nats = -frame.log_prob.flatten(1)  # (B, steps)
-    edges = frame.probabilities.flatten(2).double().cumsum(1)[:, :-1]  # (B, levels - 1, steps)
+    nats = -in_steps(frame.log_prob)  # (B, steps)
+    titles = names or [f"Image {index + 1}" for index in range(len(nats))]
     captions = [
-        f"Image {index + 1}: −log p({symbol}) = {total:.1f} nats, "
+        f"{title[:1].upper()}{title[1:]}: −log p({symbol}) = {total:.1f} nats, "
         f"{bits_per_dimension(total, steps):.3f} bits/dim"
-        for index, total in enumerate(nats.sum(1).tolist())
+        for title, total in zip(titles, nats.sum(1).tolist(), strict=True)
     ]
+    row = Jump(width * channels, "row")
     return Trajectory(
         frames=as_bytes(frame)[None],
         steps=steps,
         order="raster",
-        step_name="pixel",
-        jump=width,
-        jump_name="row",
+        step_name="pixel" if channels == 1 else "channel",
+        jumps=(row,) if channels == 1 else (Jump(channels, "pixel"), row),
         captions=tuple(captions),
+        names=tuple(names) if names else None,
+        marks=marks,
         series=Series(f"−log p({symbol})", "nats", nats.float().numpy()),
-        draws=Draws(
-            title=odds,
-            edges=edges.transpose(1, 2).clamp(0, 1).numpy(),
-            noise=frame.noise.flatten(1).numpy(),
-            chosen=frame.levels.flatten(1).byte().numpy(),
-            names=tuple(level_names),
-        ),
+        draws=pixel_draws(frame, level_names, odds),
         autoplay=autoplay,
+        start=start,
+        chosen=chosen,
     )
+
+
+def in_steps(values: Tensor) -> Tensor:
+    """(..., C, H, W) -> (..., steps), in the order of drawing: the channel changes fastest."""
+    return values.movedim(-3, -1).flatten(-3)
+
+
+def pixel_draws(frame: PixelFrame, level_names: Sequence[str] | None, title: str) -> Draws:
+    """What each step drew from, with no more bars than the player shows."""
+    levels = frame.probabilities.shape[1]
+    shares = in_steps(frame.probabilities).double()  # (B, levels, steps)
+    edges = F.pad(shares.cumsum(1), (0, 0, 1, 0)).clamp(0, 1)  # (B, levels + 1, steps)
+    edges[:, -1] = 1  # as the sampler has it: the last level takes what the rounding leaves
+    bounds = None
+    if levels > MOST_BARS:
+        chosen = in_steps(frame.levels)[:, None]  # (B, 1, steps)
+        ends = torch.cat([chosen, chosen + 1], dim=1)
+        bounds = edges.gather(1, ends).transpose(1, 2).numpy()  # (B, steps, 2)
+    group = max(1, levels // MOST_BARS)  # levels a bar
+    return Draws(
+        title=title,
+        levels=levels,
+        names=tuple(level_names) if level_names else None,
+        noise=in_steps(frame.noise).numpy(),
+        edges=edges[:, group:levels:group].transpose(1, 2).numpy(),
+        bounds=bounds,
+    )
+
+
+def export_scale(images: NDArray[np.uint8]) -> int:
+    """How much to enlarge a grid of these images, so that it is a good size to look at."""
+    count, height, width, _ = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    longest = max(rows * (height + GAP), columns * (width + GAP)) - GAP
+    return max(2, round(EXPORT_SIZE / longest))
 
 
 def grid(images: NDArray[np.uint8], scale: int) -> Image.Image:

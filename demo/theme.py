@@ -22,7 +22,7 @@ CSS = """
   --gm-real: #0072b2; --gm-generated: #e69f00; --gm-student: #009e73; --gm-unknown: #9a9a9a;
 }
 .dark { --gm-real: #56b4e9; --gm-unknown: #6f6f6f; --color-accent: #56b4e9; }
-.gradio-container { max-width: 1400px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1400px !important; margin: 0 auto; }
 .gradio-container .prose p, .gradio-container .prose li { max-width: 78ch; }
 .gm-title { display: flex; flex-wrap: wrap; gap: 0 1.2rem; align-items: baseline; }
 .gm-title h1 { font-size: 1.4rem; margin: 0; }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo.tabs import overview, pixelcnn
+from demo.tabs import overview, pixelcnn, pixelrnn
 
-MODEL_TABS = (pixelcnn,)
+MODEL_TABS = (pixelrnn, pixelcnn)
 
 HEADING = """
 <div class="gm-title"><h1>Generative models</h1>

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import torch
@@ -170,6 +170,7 @@ class PixelModel(nn.Module, ABC):
         label: int | Tensor | None = None,
         temperature: float = 1.0,
         known: Tensor | None = None,
+        streams: Sequence[int] | None = None,
         method: Method = "cached",
         every: int | None = None,
     ) -> Iterator[PixelFrame]:
@@ -178,8 +179,10 @@ class PixelModel(nn.Module, ABC):
         label: one for all, or int64 (count,); None draws from p(x)
         temperature: the logits are divided by it
         known: int64 (C, H, W) or (count, C, H, W), -1 where a value is to be drawn
+        streams: whose dice each image throws, (count,); None stands for 0, 1, 2, ...
         method: "naive" runs the whole network for every value, as the paper does; "cached" computes
-            every feature once. Same seed, same images: image i has the random stream (seed, i).
+            every feature once. Same seed, same images: an image has the random stream
+            (seed, its number), whatever the method and the other images are.
 
         The arithmetic is float64, so that rounding never decides a draw. Raises ValueError.
         """
@@ -190,6 +193,8 @@ class PixelModel(nn.Module, ABC):
             raise ValueError(f"temperature must be a positive number, not {temperature}.")
         if every is not None and every < 1:
             raise ValueError(f"every must be at least 1, not {every}.")
+        if streams is not None and len(streams) != count:
+            raise ValueError(f"There must be {count} streams, not {len(streams)}.")
         if method not in ("cached", "naive"):
             raise ValueError(f"method must be 'cached' or 'naive', not {method!r}.")
 
@@ -198,7 +203,7 @@ class PixelModel(nn.Module, ABC):
         total = config.channels * config.height * config.width
         labels = as_labels(label, count, config.classes).to(device)
         given = as_known(known, count, size, config.levels).to(device)
-        noise = pixel_noise(seed, count, size).to(device)
+        noise = pixel_noise(seed, streams or range(count), size).to(device)
         canvas = torch.full((count, *size[1:], size[0]), -1, device=device)  # (B, H, W, C)
         levels = canvas.permute(0, 3, 1, 2)
         logits = torch.zeros((total, count, config.levels), dtype=torch.float64, device=device)
@@ -377,11 +382,9 @@ def draw_forced(
     return draw(flat / temperature, noise.reshape(-1, 1)).view_as(levels)
 
 
-def pixel_noise(seed: int, count: int, size: tuple[int, int, int]) -> Tensor:
-    """Uniform numbers (count, C, H, W), float64; image i's depend on (seed, i) alone."""
-    images = [
-        torch.rand(size, generator=stream(seed, i), dtype=torch.float64) for i in range(count)
-    ]
+def pixel_noise(seed: int, streams: Sequence[int], size: tuple[int, int, int]) -> Tensor:
+    """Uniform numbers (streams, C, H, W), float64, each image's from the random stream (seed, i)."""
+    images = [torch.rand(size, generator=stream(seed, i), dtype=torch.float64) for i in streams]
     return torch.stack(images)
 
 

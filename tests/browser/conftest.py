@@ -32,8 +32,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Opens the app; settings are those of a browser context. Script errors fail the test."""
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Opens the app, or another page; settings are those of a browser context. Script errors fail the test."""
     contexts, errors = [], []
 
     def open_page(url: str = "", **settings: Any) -> Page:
@@ -46,7 +46,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url or address)
+        page.goto(url or request.getfixturevalue("address"))
         return page
 
     yield open_page
@@ -62,7 +62,7 @@ def pixelcnn(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_tab(**settings: Any) -> Page:
         page = open_page(**settings)
         page.locator("[data-tab=pixelcnn]").click()
-        page.locator(".player .main").wait_for()
+        page.locator("#pixelcnn-player .main").wait_for()
         return page
 
     return open_tab
@@ -70,7 +70,7 @@ def pixelcnn(open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
     """The colour in the middle of every pixel of the player's picture: (H, W, 3)."""
-    colours = page.locator(".player .main").evaluate(
+    colours = page.locator(".player .main:visible").evaluate(
         """(canvas, [height, width]) => {
           const pen = canvas.getContext("2d");
           const cells = [];
@@ -89,4 +89,4 @@ def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
 
 
 def step_of(page: Page) -> int:
-    return int(page.locator(".player").get_attribute("data-step") or -1)
+    return int(page.locator(".player:visible").get_attribute("data-step") or -1)

@@ -16,7 +16,8 @@ from PIL import Image
 
 import gm_core
 
-ENDPOINTS = {"/pixelcnn_sample", "/pixelcnn_export", "/random_seed"}
+MODEL = "pixelcnn-mnist"
+ACTIONS = ("sample", "intervene", "random_seed", "export")
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +44,17 @@ def pixels(payload: dict) -> np.ndarray:
 def test_the_actions_are_named_and_typed(client: Client):
     api: Any = client.view_api(return_format="dict", print_info=False)
     endpoints = api["named_endpoints"]
-    assert set(endpoints) == ENDPOINTS
+    wanted = {f"/{tab}_{action}" for tab in ("pixelrnn", "pixelcnn") for action in ACTIONS}
+    assert wanted <= set(endpoints)
     parameters = endpoints["/pixelcnn_sample"]["parameters"]
-    assert [p["parameter_name"] for p in parameters] == ["label", "images", "temperature", "seed"]
-    assert [p["type"]["type"] for p in parameters] == ["string", "number", "number", "number"]
+    names = ["model", "label", "images", "temperature", "seed"]
+    assert [p["parameter_name"] for p in parameters] == names
+    kinds = ["string", "string", "number", "number", "number"]
+    assert [p["type"]["type"] for p in parameters] == kinds
 
 
 def test_sampling_gives_what_the_library_gives(client: Client):
-    payload, told, seed = client.predict("4", 3, 0.9, 12, api_name="/pixelcnn_sample")
+    payload, told, seed = client.predict(MODEL, "4", 3, 0.9, 12, api_name="/pixelcnn_sample")
     model = gm_core.load("pixelcnn-mnist")
     *_, frame = model.sample(3, seed=12, label=4, temperature=0.9)
     assert np.array_equal(pixels(payload), frame.levels[:, 0].numpy() * 255)
@@ -61,14 +65,14 @@ def test_sampling_gives_what_the_library_gives(client: Client):
 
 
 def test_any_class_means_no_label(client: Client):
-    payload, *_ = client.predict("any", 1, 1, 3, api_name="/pixelcnn_sample")
+    payload, *_ = client.predict(MODEL, "any", 1, 1, 3, api_name="/pixelcnn_sample")
     *_, frame = gm_core.load("pixelcnn-mnist").sample(1, seed=3)
     assert np.array_equal(pixels(payload), frame.levels[:, 0].numpy() * 255)
     assert payload["series"]["name"] == "−log p(x)"
 
 
 def test_progress_is_told_while_it_draws(client: Client):
-    job = client.submit("4", 32, 1, 0, api_name="/pixelcnn_sample")
+    job = client.submit(MODEL, "4", 32, 1, 0, api_name="/pixelcnn_sample")
     job.result()
     *progress, last = [output[1] for output in job.outputs()]
     assert progress
@@ -79,7 +83,7 @@ def test_progress_is_told_while_it_draws(client: Client):
 @pytest.mark.parametrize("file_type", ["gif", "webp", "png", "json"])
 def test_exports_are_of_the_pictures_last_generated(address: str, file_type: str):
     client = Client(address, verbose=False)  # a session of its own
-    payload, *_ = client.predict("5", 2, 1, 8, api_name="/pixelcnn_sample")
+    payload, *_ = client.predict(MODEL, "5", 2, 1, 8, api_name="/pixelcnn_sample")
     saved = client.predict(file_type, api_name="/pixelcnn_export")
     assert saved["name"] == f"pixelcnn-mnist-5-seed8.{file_type}"
     mime, _, content = saved["url"].partition(";base64,")
@@ -94,21 +98,21 @@ def test_exports_are_of_the_pictures_last_generated(address: str, file_type: str
     picture = Image.open(io.BytesIO(data))
     assert picture.format == file_type.upper()
     picture.seek(getattr(picture, "n_frames", 1) - 1)
-    scale = 8 if file_type == "png" else 4
+    scale = picture.height // 28  # two images beside one another
     final = np.asarray(picture.convert("L"))[::scale, ::scale][:28, :28]
     assert np.array_equal(final, pixels(payload)[0])
 
 
 def test_sessions_do_not_share_their_settings(address: str):
     first, second = Client(address, verbose=False), Client(address, verbose=False)
-    first.predict("1", 1, 1, 111, api_name="/pixelcnn_sample")
-    second.predict("2", 1, 1, 222, api_name="/pixelcnn_sample")
+    first.predict(MODEL, "1", 1, 1, 111, api_name="/pixelcnn_sample")
+    second.predict(MODEL, "2", 1, 1, 222, api_name="/pixelcnn_sample")
     assert first.predict("json", api_name="/pixelcnn_export")["name"].endswith("1-seed111.json")
     assert second.predict("json", api_name="/pixelcnn_export")["name"].endswith("2-seed222.json")
 
 
 def test_a_random_seed_can_be_used(client: Client):
-    seeds = {client.predict(api_name="/random_seed") for _ in range(5)}
+    seeds = {client.predict(api_name="/pixelcnn_random_seed") for _ in range(5)}
     assert len(seeds) == 5
     assert all(0 <= seed < 2**32 and seed == int(seed) for seed in seeds)
 
@@ -116,27 +120,32 @@ def test_a_random_seed_can_be_used(client: Client):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        ('["7", 0, 1, 0]', "Images must be from 1 to 64."),
-        ('["7", 65, 1, 0]', "Images must be from 1 to 64."),
-        ('["7", 1.5, 1, 0]', "Images must be a whole number from 1 to 64."),
-        ('["7", NaN, 1, 0]', "Images must be from 1 to 64."),
-        ('["7", "1", 1, 0]', "Images must be a number from 1 to 64."),
-        ('["7", null, 1, 0]', "Images must be a number from 1 to 64."),
-        ('["7", 1, 0, 0]', "Temperature must be from 0.1 to 2."),
-        ('["7", 1, NaN, 0]', "Temperature must be from 0.1 to 2."),
-        ('["7", 1, Infinity, 0]', "Temperature must be from 0.1 to 2."),
-        ('["7", 1, -Infinity, 0]', "Temperature must be from 0.1 to 2."),
-        ('["7", 1, [1], 0]', "Temperature must be a number from 0.1 to 2."),
-        ('["7", 1, 1, -1]', "Seed must be from 0 to 4294967295."),
-        ('["7", 1, 1, 0.5]', "Seed must be a whole number from 0 to 4294967295."),
-        ('["7", 1, 1, NaN]', "Seed must be from 0 to 4294967295."),
-        ('["7", 1, 1, 1' + 400 * "0" + "]", "Seed must be from 0 to 4294967295."),
-        ('["7", 1, 1, 1e400]', "Seed must be from 0 to 4294967295."),
-        ('["10", 1, 1, 0]', "Class must be one of: any, 0, 1"),
-        ('[7, 1, 1, 0]', "Class must be one of: any, 0, 1"),
-        ('[null, 1, 1, 0]', "Class must be one of: any, 0, 1"),
-        ('["' + 10**6 * "7" + '", 1, 1, 0]', "Class must be one of: any, 0, 1"),
-        ('[{"a": 1}, 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelcnn-mnist", "7", 0, 1, 0]', "Images must be from 1 to 64."),
+        ('["pixelcnn-mnist", "7", 65, 1, 0]', "Images must be from 1 to 64."),
+        ('["pixelcnn-mnist", "7", 1.5, 1, 0]', "Images must be a whole number from 1 to 64."),
+        ('["pixelcnn-mnist", "7", NaN, 1, 0]', "Images must be from 1 to 64."),
+        ('["pixelcnn-mnist", "7", "1", 1, 0]', "Images must be a number from 1 to 64."),
+        ('["pixelcnn-mnist", "7", null, 1, 0]', "Images must be a number from 1 to 64."),
+        ('["pixelcnn-mnist", "7", 1, 0, 0]', "Temperature must be from 0.1 to 2."),
+        ('["pixelcnn-mnist", "7", 1, NaN, 0]', "Temperature must be from 0.1 to 2."),
+        ('["pixelcnn-mnist", "7", 1, Infinity, 0]', "Temperature must be from 0.1 to 2."),
+        ('["pixelcnn-mnist", "7", 1, -Infinity, 0]', "Temperature must be from 0.1 to 2."),
+        ('["pixelcnn-mnist", "7", 1, [1], 0]', "Temperature must be a number from 0.1 to 2."),
+        ('["pixelcnn-mnist", "7", 1, 1, -1]', "Seed must be from 0 to 4294967295."),
+        ('["pixelcnn-mnist", "7", 1, 1, 0.5]', "Seed must be a whole number from 0 to 4294967295."),
+        ('["pixelcnn-mnist", "7", 1, 1, NaN]', "Seed must be from 0 to 4294967295."),
+        ('["pixelcnn-mnist", "7", 1, 1, 1' + 400 * "0" + "]", "Seed must be from 0 to 4294967295."),
+        ('["pixelcnn-mnist", "7", 1, 1, 1e400]', "Seed must be from 0 to 4294967295."),
+        ('["pixelcnn-mnist", "10", 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelcnn-mnist", 7, 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelcnn-mnist", null, 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelcnn-mnist", "' + 10**6 * "7" + '", 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelcnn-mnist", {"a": 1}, 1, 1, 0]', "Class must be one of: any, 0, 1"),
+        ('["pixelrnn-row-mnist", "7", 1, 1, 0]', "Model must be one of: pixelcnn-mnist, "),
+        ('["../../etc", "7", 1, 1, 0]', "Model must be one of: pixelcnn-mnist, "),
+        ('[null, "7", 1, 1, 0]', "Model must be one of: pixelcnn-mnist, "),
+        ('["pixelcnn-fashion", "7", 1, 1, 0]', "Class must be one of: any, T-shirt"),
+        ('["pixelcnn-fashion", "any", 17, 1, 0]', "Images must be from 1 to 16."),
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip
@@ -145,15 +154,66 @@ def test_bad_input_gets_one_sentence_and_harms_nothing(address: str, data: str, 
     assert event == "error"
     assert sentence in json.loads(answer)["error"]
     assert len(answer) < 300
-    event, _ = call(address, "pixelcnn_sample", '{"data": ["7", 1, 1, 0]}')
+    event, _ = call(address, "pixelcnn_sample", '{"data": ["pixelcnn-mnist", "7", 1, 1, 0]}')
     assert event == "complete"
+
+
+def test_colours_are_drawn_as_the_library_draws_them(client: Client):
+    name = "pixelcnn-pixelart"
+    payload, told, _ = client.predict(name, "any", 2, 1, 5, api_name="/pixelcnn_sample")
+    *_, frame = gm_core.load(name).sample(2, seed=5)
+    found = np.frombuffer(base64.b64decode(payload["frames"]), "u1").reshape(2, 16, 16, 3)
+    assert np.array_equal(found, frame.levels.permute(0, 2, 3, 1).numpy())
+    assert payload["steps"] == 768
+    assert "bits/dim" in told
+
+
+def test_one_pixel_is_set_and_the_dice_stay(address: str):
+    client = Client(address, verbose=False)
+    first, *_ = client.predict(MODEL, "5", 2, 1, 8, api_name="/pixelcnn_sample")
+    before = pixels(first)[1].ravel()
+    step = 300
+    level = 1 - int(before[step]) // 255
+    payload, told = client.predict(1, step, level, api_name="/pixelcnn_intervene")
+    untouched, changed = pixels(payload).reshape(2, -1)
+    assert np.array_equal(untouched, before)
+    assert np.array_equal(changed[:step], before[:step])
+    assert changed[step] == 255 * level
+    differ = int((untouched != changed).sum())
+    assert f"{differ} of 784 pixels differ" in told
+    assert payload["names"] == ["untouched", "changed"]
+
+    later, *_ = client.predict(1, 600, 0, api_name="/pixelcnn_intervene")
+    assert np.array_equal(pixels(later)[1].ravel()[:600], changed[:600])
+    again, *_ = client.predict(0, 600, 0, api_name="/pixelcnn_intervene")
+    assert np.array_equal(pixels(again)[1].ravel()[:600], before[:600])
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("[8, 3, 1]", "Image must be from 0 to 7."),
+        ("[0, 784, 1]", "Step must be from 0 to 783."),
+        ("[0, -1, 1]", "Step must be from 0 to 783."),
+        ("[0, NaN, 1]", "Step must be from 0 to 783."),
+        ("[0, 3, 2]", "Level must be from 0 to 1."),
+        ("[0, 3, 0.5]", "Level must be a whole number from 0 to 1."),
+        ("[0, 3, null]", "Level must be a number from 0 to 1."),
+        ("[0, 3, 1" + 400 * "0" + "]", "Level must be from 0 to 1."),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_bad_intervention_gets_one_sentence(address: str, data: str, sentence: str):
+    event, answer = call(address, "pixelcnn_intervene", f'{{"data": {data}}}')
+    assert event == "error"
+    assert sentence in json.loads(answer)["error"]
 
 
 @pytest.mark.parametrize("data", ["[]", '["7"]', '"x"', "{}", "[1", "null"])
 def test_a_wrong_number_of_values_is_refused(address: str, data: str):
     event, _ = call(address, "pixelcnn_sample", f'{{"data": {data}}}')
     assert event in ("error", "refused")
-    event, _ = call(address, "pixelcnn_sample", '{"data": ["7", 1, 1, 0]}')
+    event, _ = call(address, "pixelcnn_sample", '{"data": ["pixelcnn-mnist", "7", 1, 1, 0]}')
     assert event == "complete"
 
 

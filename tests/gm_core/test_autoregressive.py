@@ -185,6 +185,20 @@ def test_an_image_does_not_depend_on_its_batch(family, method):
     assert not torch.equal(many[0], many[1])
 
 
+def test_the_same_dice_can_be_thrown_again():
+    model = decided("pixelcnn")
+    third = last(model.sample(3, seed=3)).levels[2]
+    known = torch.full((2, 1, 8, 9), -1)
+    known[1, 0, 3, 4] = 1 - third[0, 3, 4]
+    frame = last(model.sample(2, seed=3, streams=(2, 2), known=known))
+    untouched, changed = frame.levels
+    assert torch.equal(untouched, third)
+    assert torch.equal(frame.noise[0], frame.noise[1])
+    before = pixels_before(model, 3, 4)
+    assert torch.equal(changed[0, before], third[0, before])
+    assert not torch.equal(changed[0, ~before], third[0, ~before])
+
+
 @families
 @kinds
 @pytest.mark.parametrize("method", ["naive", "cached"])
@@ -271,6 +285,7 @@ def test_a_low_temperature_is_likelier():
         ({"known": torch.zeros(1, 3, 3, dtype=torch.long)}, "shape"),
         ({"known": torch.full((1, 8, 9), 2)}, "Known pixels"),
         ({"known": torch.zeros(1, 8, 9)}, "Known pixels"),
+        ({"streams": (1, 2)}, "streams"),
         ({"method": "fast"}, "method"),
         ({"every": 0}, "every"),
     ],

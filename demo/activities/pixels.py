@@ -1,0 +1,46 @@
+"""A tab about models that draw pixel after pixel: the idea, the models, the activities."""
+
+from __future__ import annotations
+
+import html
+from types import ModuleType
+
+import gradio as gr
+import torch
+
+from demo.activities import TITLES, PixelTab
+from demo.components.lesson import lesson
+from gm_core import checkpoints, data
+from gm_core.families import FAMILIES
+
+
+def describe_models(tab: PixelTab) -> str:
+    """A quiet line a model: what it is, its figure, its data."""
+    device = "GPU" if torch.cuda.is_available() else "CPU"
+    lines = []
+    for name in tab.models:
+        info = checkpoints.describe(name)
+        family, dataset = FAMILIES[info.family], data.DATASETS[info.dataset]
+        figures = (info.metrics or {}).get("figures", [])
+        figure = "not yet measured"
+        if figures:
+            figure = f"{figures[0]['value']:.2f} {figures[0]['unit']} on {figures[0]['split']}"
+        lines.append(
+            f"<b>{html.escape(TITLES[name])}</b> ({family.paper}), "
+            f"{info.parameters / 1e6:.2f} M parameters: {figure}. {dataset.title}: "
+            f"{html.escape(dataset.attribution)}, {dataset.licence}."
+        )
+    return (
+        f'<details class="gm-quiet"><summary>{len(lines)} models, trained here, running on the '
+        f"{device}</summary>{'<br>'.join(lines)}</details>"
+    )
+
+
+def build_tab(tab: PixelTab, idea: str, activities: tuple[ModuleType, ...]) -> None:
+    """The tab's contents."""
+    gr.HTML(f"{idea}{describe_models(tab)}", padding=False)
+    with gr.Tabs():
+        for activity in activities:
+            with gr.Tab(activity.TITLE, id=f"{tab.id}-{activity.__name__.rpartition('.')[2]}"):
+                activity.build(tab)
+    lesson(tab.id)

@@ -1,0 +1,25 @@
+"""PixelRNN: a memory carried from pixel to pixel."""
+
+from __future__ import annotations
+
+from demo.activities import PixelTab, generate
+from demo.activities.pixels import build_tab
+
+ID = "pixelrnn"
+TITLE = "PixelRNN"
+TAB = PixelTab(ID, ("pixelrnn-diagonal-mnist", "pixelrnn-row-mnist"))
+ACTIVITIES = (generate,)
+
+IDEA = """
+<div class="gm-idea"><span>Every pixel is drawn from a distribution that depends on all pixels
+before it; a recurrent network remembers them in a state that it carries along.</span>
+<span class="gm-equation" role="math" aria-label="h i is LSTM of x i and h of the pixels before; p
+of x i given all before is a softmax of h i"><i>h<sub>i</sub></i> = LSTM(<i>x<sub>&lt;i</sub></i>,
+<i>h</i><sub>before</sub>), <i>p</i>(<i>x<sub>i</sub></i> | <i>x</i><sub>&lt;<i>i</i></sub>) =
+softmax(<i>W h<sub>i</sub></i>)</span></div>
+"""
+
+
+def build() -> None:
+    """The tab's contents."""
+    build_tab(TAB, IDEA, ACTIVITIES)
