@@ -25,6 +25,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes, write_safetensors
@@ -105,6 +106,18 @@ def describe(name: str) -> CheckpointInfo:
     )
 
 
+class _NoInitialisation(TorchFunctionMode):
+    """Leaves new weights as they are. On the meta device there is nothing to initialise, and to do
+    so makes PyTorch import its decompositions first, which takes over a second."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def read(folder: Path) -> Any:
     """Load a checkpoint folder strictly: exact hash, names, shapes, dtypes, finite values."""
     manifest = _read_manifest(folder)
@@ -112,7 +125,7 @@ def read(folder: Path) -> Any:
     family = FAMILIES[manifest["family"]]
     config = _read_config(folder, manifest)
     try:
-        with torch.device("meta"):  # shapes first: a foreign config must not allocate anything
+        with torch.device("meta"), _NoInitialisation():  # shapes first: a foreign config must not allocate anything
             skeleton = family.model(config).state_dict()
     except (TypeError, ValueError, RuntimeError) as error:
         raise _bad(folder, "config.json", f"its config makes no network: {error}") from error

@@ -1,4 +1,7 @@
-"""What the models that draw pixel after pixel share: masked convolutions, levels as numbers."""
+"""What the models that draw pixel after pixel share: masked convolutions, levels as numbers.
+
+Constants are made on the CPU, for they are computed with, even where weights are on the meta device.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ class MaskedConv2d(nn.Module):
     def __init__(self, inputs: int, outputs: int, mask: Tensor, *, dilation: int = 1) -> None:
         super().__init__()
         rows, columns = mask.shape
-        live_taps = inputs * mask.sum()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, rows, columns) / live_taps.sqrt())
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, rows, columns))
+        nn.init.normal_(self.weight, std=(inputs * int(mask.sum())) ** -0.5)  # the live taps
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.dilation = dilation
         self.padding = (rows // 2 * dilation, columns // 2 * dilation)
@@ -42,14 +45,14 @@ def raster_mask(size: int, *, sees_centre: bool) -> Tensor:
     1 0 0        1 1 0      if it `sees_centre`
     0 0 0        0 0 0
     """
-    mask = torch.zeros(size * size)
+    mask = torch.zeros(size * size, device="cpu")
     mask[: size * size // 2 + sees_centre] = 1
     return mask.view(size, size)
 
 
 def horizontal_mask(size: int, *, sees_centre: bool) -> Tensor:
     """The own row's part of it, (1, size): `1 0 0`, or `1 1 0` if it `sees_centre`."""
-    mask = torch.zeros(1, size)
+    mask = torch.zeros(1, size, device="cpu")
     mask[:, : size // 2 + sees_centre] = 1
     return mask
 
@@ -64,8 +67,8 @@ def affine(conv: MaskedConv2d | nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 def place_code(height: int, width: int) -> Tensor:
     """Where a pixel lies: row and column, each from -1 to 1, (2, H, W)."""
-    rows = torch.linspace(-1, 1, height)[:, None].expand(-1, width)
-    columns = torch.linspace(-1, 1, width).expand(height, -1)
+    rows = torch.linspace(-1, 1, height, device="cpu")[:, None].expand(-1, width)
+    columns = torch.linspace(-1, 1, width, device="cpu").expand(height, -1)
     return torch.stack([rows, columns])
 
 
@@ -74,7 +77,7 @@ def level_code(levels: int, features: int) -> nn.Embedding:
     bright, the eighth a level from its neighbour."""
     code = nn.Embedding(levels, features)
     with torch.no_grad():
-        code.weight.copy_(waves(levels, 2 ** torch.arange(features)))
+        code.weight.copy_(waves(levels, 2 ** torch.arange(features, device="cpu")))
     return code
 
 
@@ -86,8 +89,8 @@ def level_logits(features: int, levels: int, channels: int) -> nn.Conv2d:
     """
     layer = nn.Conv2d(channels * features, channels * levels, 1, groups=channels)
     if levels > 2:
-        rates = torch.arange(1, features + 1)
-        signs = torch.randn(channels, 1, features).sign()
+        rates = torch.arange(1, features + 1, device="cpu")
+        signs = torch.randn(channels, 1, features, device="cpu").sign()
         weight = signs * waves(levels, rates) / rates  # (C, levels, features)
         with torch.no_grad():
             layer.weight.copy_(weight.flatten(0, 1)[:, :, None, None])
@@ -96,4 +99,4 @@ def level_logits(features: int, levels: int, channels: int) -> nn.Conv2d:
 
 def waves(levels: int, rates: Tensor) -> Tensor:
     """A cosine of each rate over the levels: rates (R,) -> (levels, R)."""
-    return torch.cos(torch.pi * torch.linspace(0, 1, levels)[:, None] * rates)
+    return torch.cos(torch.pi * torch.linspace(0, 1, levels, device="cpu")[:, None] * rates)

@@ -48,7 +48,7 @@ def vertical_mask(size: int, *, sees_own_row: bool) -> Tensor:
     0 0 0        1 1 1      if it `sees_own_row`: features are of the rows above already
     0 0 0        0 0 0
     """
-    mask = torch.zeros(size, size)
+    mask = torch.zeros(size, size, device="cpu")
     mask[: size // 2 + sees_own_row] = 1
     return mask
 

@@ -68,9 +68,8 @@ class RowLSTM(nn.Module):
         mask = horizontal_mask(3, sees_centre=True)
         self.input_to_state = MaskedConv2d(features, 4 * states, mask)
         # From the state of the row above, at the columns c-1, c, c+1.
-        self.state_to_state = nn.Parameter(
-            torch.randn(3 * states, 4 * states) / (3 * states) ** 0.5
-        )
+        self.state_to_state = nn.Parameter(torch.empty(3 * states, 4 * states))
+        nn.init.normal_(self.state_to_state, std=(3 * states) ** -0.5)
         self.label = nn.Embedding(config.classes + 1, 4 * states)
         self.output = nn.Conv2d(states, features, 1)
         self.step = LSTMStep()
@@ -121,9 +120,8 @@ class DiagonalBiLSTM(nn.Module):
         # features of the next row reach back to it. The state from the right reads pixels directly.
         self.pixel_to_state = nn.Conv2d(pixel_inputs(config), 4 * states, 1, bias=False)
         # From the state beside (first S inputs) and the state above (last S), for each direction.
-        self.state_to_state = nn.Parameter(
-            torch.randn(2, 2 * states, 4 * states) / (2 * states) ** 0.5
-        )
+        self.state_to_state = nn.Parameter(torch.empty(2, 2 * states, 4 * states))
+        nn.init.normal_(self.state_to_state, std=(2 * states) ** -0.5)
         self.label = nn.Embedding(config.classes + 1, 8 * states)
         self.output = nn.Conv2d(2 * states, features, 1)
         self.step = LSTMStep()

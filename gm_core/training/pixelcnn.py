@@ -119,7 +119,7 @@ RECIPES = {
             config=CHARACTERS,
             dataset="pixelart",
             schedule=Schedule(
-                steps=1_500, batch_size=32, learning_rate=2e-3, max_gradient_norm=300.0
+                steps=1_200, batch_size=32, learning_rate=2e-3, max_gradient_norm=300.0
             ),
             prepare=characters,
             loss=negative_log_likelihood,
