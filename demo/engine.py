@@ -7,19 +7,27 @@ that the same call can run in another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
 
 import gm_core
+from gm_core.autoregressive import Method
+from gm_core.dependency import Dependency, dependencies
+from gm_core.forcing import ForcingFrame, force
 from gm_core.frames import Frame
+from gm_core.mask_lab import train_masks
+from gm_core.race import Contestant, RaceFrame
+from gm_core.race import race as run_race
+from gm_core.surprise import Surprise
+from gm_core.surprise import surprise as score
 
-Group = Literal["sampling"]
+Group = Literal["sampling", "quick", "live"]
 
 # How many requests of a group run at once. Two samplers of one image each took longer side by side
 # than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
-LIMITS: dict[Group, int] = {"sampling": 1}
+LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1}
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
 # own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
@@ -32,15 +40,78 @@ def sample(
     seed: int,
     label: int | None,
     temperature: float,
-    every: int | None,
+    known: list[Any] | None = None,
+    streams: tuple[int, ...] | None = None,
+    every: int | None = None,
 ) -> Iterator[Frame]:
-    """Frames of `gm_core.load(model).sample(...)`."""
+    """Frames of `gm_core.load(model).sample(...)`; known pixels as nested lists."""
     yield from gm_core.load(model).sample(
-        count, seed=seed, label=label, temperature=temperature, every=every
+        count,
+        seed=seed,
+        label=label,
+        temperature=temperature,
+        known=None if known is None else torch.tensor(known),
+        streams=streams,
+        every=every,
     )
 
 
-CALLS: dict[str, Callable[..., Iterator[Any]]] = {"sample": sample}
+def race(
+    contestants: Sequence[tuple[str, str, Method]], *, seed: int, label: int | None
+) -> Iterator[RaceFrame]:
+    """Frames of `gm_core.race.race`; a contestant is a name, a model's name and a method."""
+    yield from run_race(
+        [Contestant(name, gm_core.load(model), method) for name, model, method in contestants],
+        seed=seed,
+        label=label,
+    )
+
+
+def forcing(
+    model: str,
+    *,
+    levels: list[Any],
+    given_rows: int,
+    seed: int,
+    label: int | None,
+    temperature: float,
+) -> Iterator[ForcingFrame]:
+    """The frame of `gm_core.forcing.force`; an image's levels as nested lists."""
+    yield from force(
+        gm_core.load(model),
+        torch.tensor(levels),
+        given_rows=given_rows,
+        seed=seed,
+        label=label,
+        temperature=temperature,
+    )
+
+
+def surprise(model: str, *, levels: list[Any], label: int | None) -> Iterator[Surprise]:
+    """The two records of `gm_core.surprise.surprise`; an image's levels as nested lists."""
+    yield from score(gm_core.load(model), torch.tensor(levels), label)
+
+
+def dependency(
+    models: list[str], *, levels: list[Any], row: int, column: int
+) -> Iterator[Dependency]:
+    """Records of `gm_core.dependency.dependencies`, a model each; images as nested lists.
+
+    On the CPU wherever it runs: it asks for exact zeros, which a GPU's fast convolutions round.
+    """
+    yield from dependencies(
+        (gm_core.load(model, "cpu") for model in models), torch.tensor(levels), row, column
+    )
+
+
+CALLS: dict[str, Callable[..., Iterator[Any]]] = {
+    "sample": sample,
+    "dependency": dependency,
+    "surprise": surprise,
+    "race": race,
+    "forcing": forcing,
+    "train_masks": train_masks,
+}
 
 
 def stream(call: str, **arguments: Any) -> Iterator[Any]:

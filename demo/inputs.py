@@ -44,3 +44,10 @@ def choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise refusal(f"{name} must be one of: {', '.join(choices)}.")
     return value
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise refusal(f"{name} must be true or false.")
+    return value

@@ -47,8 +47,8 @@ def pixel_trajectory(
     """A finished image as the player shows it, pixel by pixel, in colour channel by channel.
 
     level_names: None where the levels have only numbers. symbol: what the log-likelihood is of, "x"
-    or "x | 7". names: one an image. marks: (images, H, W), the pixels to outline. start, chosen: the
-    step and the image that the player begins with.
+    or "x | 7". names: one an image. marks: (images, H, W), the pixels to outline. start, chosen:
+    the step and the image that the player begins with.
     """
     odds = "the odds" if temperature == 1 else f"the odds at temperature {temperature:g}"
     channels, height, width = frame.levels.shape[1:]

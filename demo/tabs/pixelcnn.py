@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.activities import PixelTab, generate
+from demo.activities import PixelTab, complete, generate, masks, race, sees, surprise
 from demo.activities.pixels import build_tab
 
 ID = "pixelcnn"
@@ -10,7 +10,7 @@ TITLE = "PixelCNN"
 TAB = PixelTab(
     ID, ("pixelcnn-mnist", "pixelcnn-masked-mnist", "pixelcnn-fashion", "pixelcnn-pixelart")
 )
-ACTIVITIES = (generate,)
+ACTIVITIES = (generate, complete, surprise, sees, race, masks)
 
 IDEA = """
 <div class="gm-idea"><span>Every pixel is drawn from a distribution that depends on all pixels

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from demo.activities import PixelTab, generate
+from demo.activities import PixelTab, complete, forcing, generate, race, sees, surprise
 from demo.activities.pixels import build_tab
 
 ID = "pixelrnn"
 TITLE = "PixelRNN"
 TAB = PixelTab(ID, ("pixelrnn-diagonal-mnist", "pixelrnn-row-mnist"))
-ACTIVITIES = (generate,)
+ACTIVITIES = (generate, complete, surprise, sees, race, forcing)
 
 IDEA = """
 <div class="gm-idea"><span>Every pixel is drawn from a distribution that depends on all pixels

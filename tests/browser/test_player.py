@@ -44,12 +44,13 @@ def press(page: Page, name: str) -> None:
     page.locator(f".player:visible [data-do={name}]").click()
 
 
-def wait_for_step(page: Page, condition: str) -> None:
+def wait_for_step(page: Page, least: int, most: int = 784) -> None:
     page.wait_for_function(
-        """condition => Array.from(document.querySelectorAll(".player"))
+        """([least, most]) => Array.from(document.querySelectorAll(".player"))
              .filter((player) => player.offsetParent)
-             .some((player) => eval(`${player.dataset.step} ${condition}`))""",
-        arg=condition,
+             .map((player) => Number(player.dataset.step))
+             .some((step) => least <= step && step <= most)""",
+        arg=[least, most],
     )
 
 
@@ -97,7 +98,7 @@ def test_playing_and_pausing(pixelcnn: Callable[..., Page], expected):
     press(page, "start")
     press(page, "play")
     expect(page.locator(".player:visible .play")).to_have_text("Pause")
-    wait_for_step(page, "> 60")
+    wait_for_step(page, 61)
     press(page, "play")
     expect(page.locator(".player:visible .play")).to_have_text("Play")
     step = step_of(page)
@@ -109,7 +110,7 @@ def test_playing_and_pausing(pixelcnn: Callable[..., Page], expected):
     assert step_of(page) == step
     page.locator(".player:visible .speed").select_option("fast")
     press(page, "play")
-    wait_for_step(page, "=== 784")
+    wait_for_step(page, 784)
     expect(page.locator(".player:visible .play")).to_have_text("Play")
     assert_drawn(page, expected[0], 784)
 
@@ -126,7 +127,7 @@ def test_the_keyboard_does_it_all(pixelcnn: Callable[..., Page], expected):
     page.keyboard.press("]")
     assert_drawn(page, expected[1], 784)
     page.keyboard.press("Space")
-    wait_for_step(page, "< 784")
+    wait_for_step(page, 0, 783)
     page.keyboard.press("Space")
     assert_drawn(page, expected[1], step_of(page))
 
@@ -198,12 +199,12 @@ def test_a_new_clip_plays_unless_motion_is_unwanted(pixelcnn: Callable[..., Page
     still = pixelcnn(reduced_motion="reduce")
     press(still, "start")
     still.get_by_role("button", name="Generate").click()
-    expect(still.locator(".player:visible .where")).to_have_text("pixel 784 of 784")
+    expect(still.locator(".player:visible .where")).to_have_text("pixel 784 of 784", timeout=60_000)
     expect(still.locator(".player:visible .play")).to_have_text("Play")
     moving = pixelcnn(reduced_motion="no-preference")
     moving.get_by_role("button", name="Generate").click()
-    expect(moving.locator(".player:visible .play")).to_have_text("Pause")
-    wait_for_step(moving, "> 5")
+    expect(moving.locator(".player:visible .play")).to_have_text("Pause", timeout=60_000)
+    wait_for_step(moving, 6)
 
 
 # --- a trajectory of whole frames, as later families send it ----------------------------------
@@ -287,8 +288,8 @@ def examples_address(examples: dict[str, PixelFrame], marks: np.ndarray) -> Iter
     """A page an example; the first shows every "select" it heard."""
 
     def value(name: str, **settings: Any) -> dict[str, Any]:
-        frame = examples[name]
-        return render.pixel_trajectory(frame, None, "x", 1.0, autoplay=False, **settings).payload()
+        settings = {"autoplay": False} | settings
+        return render.pixel_trajectory(examples[name], None, "x", 1.0, **settings).payload()
 
     def listen(heard: list[Any], event: gr.EventData) -> tuple[list[Any], str]:
         keys = ("image", "step", "row", "column", "level")
@@ -314,6 +315,9 @@ def examples_address(examples: dict[str, PixelFrame], marks: np.ndarray) -> Iter
     with demo.route("Changed", "/changed"):
         named = value("changed", names=("untouched", "changed"), marks=marks)
         player(named, label="Changed", elem_id="changed")
+    with demo.route("Resumed", "/resumed"):
+        resumed = value("changed", autoplay=True, start=400, chosen=1)
+        player(resumed, label="Resumed", elem_id="resumed")
     with demo.route("Many", "/many"):
         player(value("many"), label="Many", elem_id="many")
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, css=CSS)
@@ -451,7 +455,7 @@ def test_listeners_hear_where_playback_rests(example: Callable[..., Page]):
     page.keyboard.press("]")
     expect_heard(page, [0, 0], [0, 28], [1, 28])
     press(page, "play")
-    wait_for_step(page, "> 40")
+    wait_for_step(page, 41)
     press(page, "play")
     rests = [[0, 0], [0, 28], [1, 28], [1, step_of(page)]]
     expect_heard(page, *rests)
@@ -568,6 +572,15 @@ def test_named_images_are_large_and_their_difference_is_marked(example: Callable
     page.locator(".player:visible").focus()
     page.keyboard.press("[")
     assert not is_marked(2, 3)
+
+
+def test_a_resumed_image_plays_from_where_it_was_changed(example: Callable[..., Page]):
+    page = example("resumed", reduced_motion="no-preference")
+    expect(page.locator(".player:visible .caption")).to_contain_text("Image 2:")
+    assert step_of(page) >= 400
+    wait_for_step(page, 410)
+    still = example("resumed")
+    expect(still.locator(".player:visible .where")).to_have_text("pixel 784 of 784")
 
 
 def test_a_pixel_that_was_set_is_not_said_to_be_drawn(example: Callable[..., Page], examples):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -28,19 +29,21 @@ def test_the_map_opens_what_exists_and_nothing_else(open_page: Callable[..., Pag
     page = open_page()
     leaves = page.locator(".map .leaf")
     expect(leaves).to_have_count(5)
-    expect(page.locator(".map button.leaf")).to_have_count(1)
-    page.get_by_role("button", name="PixelCNN").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("tab", name="PixelCNN")).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".player .main")).to_be_visible()
+    expect(page.locator(".map button.leaf")).to_have_count(2)
+    for name in ("PixelRNN", "PixelCNN"):
+        page.get_by_role("tab", name="Overview").click()
+        page.locator(".map").get_by_role("button", name=name).focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(f"#{name.lower()}-player .main")).to_be_visible()
 
 
 def test_what_is_loaded_is_listed(open_page: Callable[..., Page]):
     page = open_page()
     metrics = json.loads((checkpoints.root() / "pixelcnn-mnist/metrics.json").read_text())
-    row = page.locator(".gm-table tbody tr")
-    expect(row).to_have_count(1)
-    expect(row).to_contain_text("pixelcnn-mnist")
+    rows = page.locator(".gm-table tbody tr")
+    expect(rows).to_have_count(len(gm_core.available()))
+    row = rows.filter(has_text="pixelcnn-mnist")
     expect(row).to_contain_text(f"{metrics['figures'][0]['value']:.2f}")
     expect(row).to_contain_text("1.00 M")
 
@@ -49,6 +52,7 @@ def test_generating_draws_what_was_asked_for(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     page.get_by_label("Class").click()
     page.get_by_role("option", name="3", exact=True).click()
+    page.get_by_role("button", name="More").click()
     page.get_by_role("spinbutton", name="Images").fill("1")
     page.get_by_label("Seed").fill("42")
     generate(page)
@@ -58,6 +62,49 @@ def test_generating_draws_what_was_asked_for(pixelcnn: Callable[..., Page]):
     expect(page.locator(".player .caption")).to_contain_text("−log p(x | 3)")
     expect(page.locator(".player .tiles-block")).to_be_hidden()
     expect(page.locator(".player .caption")).to_contain_text("−log p(x | 3)")
+
+
+def test_one_pixel_is_set_and_the_difference_is_marked(pixelcnn: Callable[..., Page]):
+    page = pixelcnn()
+    before = cells(page)
+    expect(page.locator("#pixelcnn-change")).to_be_disabled()
+    picture = page.locator("#pixelcnn-player .main")
+    box = picture.bounding_box()
+    assert box
+    row, column = 12, 14
+    at = {"x": (column + 0.5) * box["width"] / 28, "y": (row + 0.5) * box["height"] / 28}
+    picture.click(position=at)
+    expect(page.locator("#pixelcnn-paused")).to_contain_text("image 1, row 13, column 15")
+    was = int(before[row, column, 0]) // 255
+    new = page.locator("#pixelcnn-level input[type=number]")
+    expect(new).to_have_value(str(1 - was))  # of two levels, the other one is offered
+    page.locator("#pixelcnn-change").click()
+    expect(page.locator("#pixelcnn-status")).to_contain_text("pixels differ")
+    expect(page.locator("#pixelcnn-player .where")).to_have_text("pixel 784 of 784")
+    known = torch.full((1, 28, 28), -1)
+    known[0, row, column] = 1 - was
+    model = gm_core.load("pixelcnn-mnist")
+    *_, frame = model.sample(1, seed=7, label=7, known=known)
+    assert np.array_equal(cells(page)[..., 0] > 127, frame.levels[0, 0].numpy() > 0)
+
+
+def test_colour_is_drawn_channel_by_channel(pixelcnn: Callable[..., Page]):
+    page = pixelcnn()
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="pixel art").click()
+    expect(page.get_by_label("Class")).to_have_value("any")
+    page.locator("#pixelcnn-player [data-do=start]").click()
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.locator("#pixelcnn-player .where")).to_have_text(
+        "channel 768 of 768", timeout=30_000
+    )
+    *_, frame = gm_core.load("pixelcnn-pixelart").sample(8, seed=7)
+    found = cells(page, 16, 16)
+    assert np.array_equal(found, frame.levels[0].permute(1, 2, 0).numpy())
+    page.locator("#pixelcnn-player [data-do=start]").click()
+    page.locator("#pixelcnn-player [data-do=step]").click()
+    red, green, blue = cells(page, 16, 16)[0, 0]
+    assert (red, green, blue) == (frame.levels[0, 0, 0, 0], 0, 0)
 
 
 def test_randomising_the_seed_changes_the_digit(pixelcnn: Callable[..., Page]):
@@ -84,6 +131,7 @@ def test_a_bad_seed_is_answered_in_a_sentence_and_nothing_is_lost(pixelcnn: Call
 def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     line = page.locator("#pixelcnn-status")
+    page.get_by_role("button", name="More").click()
     page.get_by_role("spinbutton", name="Images").fill("64")
     started = time.monotonic()
     generate(page)
@@ -108,21 +156,21 @@ def test_the_same_again_is_shown_and_saved_again(pixelcnn: Callable[..., Page]):
     page = pixelcnn(accept_downloads=True)
     generate(page)
     generate(page)  # waits for the player to start anew
-    page.get_by_role("button", name="Download").first.click()
+    page.get_by_role("button", name="More").click()
     for _ in range(2):
         with page.expect_download():
-            page.get_by_role("button", name="Download", exact=True).last.click()
+            page.get_by_role("button", name="Download", exact=True).click()
     expect(page.locator(".player .where")).to_have_text("pixel 784 of 784")
 
 
 @pytest.mark.parametrize("kind", ["webp", "json"])
 def test_the_pictures_can_be_saved(pixelcnn: Callable[..., Page], kind: str, tmp_path):
     page = pixelcnn(accept_downloads=True)
-    page.get_by_role("button", name="Download").first.click()
+    page.get_by_role("button", name="More").click()
     page.get_by_label("File type").click()
     page.get_by_role("option", name=kind, exact=True).click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download", exact=True).last.click()
+        page.get_by_role("button", name="Download", exact=True).click()
     path = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(path)
     assert path.name == f"pixelcnn-mnist-7-seed7.{kind}"
@@ -146,11 +194,11 @@ def test_nothing_leaves_the_machine(open_page: Callable[..., Page], address: str
 
 def test_the_lesson_is_open_where_there_is_room_and_folded_on_a_phone(pixelcnn):
     wide = pixelcnn()
-    expect(wide.get_by_text("Press Generate and watch")).to_be_visible()
+    expect(wide.get_by_text("press the button and watch")).to_be_visible()
     phone = pixelcnn(viewport={"width": 390, "height": 844})
-    expect(phone.get_by_text("Press Generate and watch")).to_be_hidden()
+    expect(phone.get_by_text("press the button and watch")).to_be_hidden()
     phone.locator("details.lesson summary").click()
-    expect(phone.get_by_text("Press Generate and watch")).to_be_visible()
+    expect(phone.get_by_text("press the button and watch")).to_be_visible()
 
 
 def test_the_endpoints_are_documented(open_page: Callable[..., Page]):

@@ -54,3 +54,11 @@ def test_a_choice_must_be_one_of_them(value):
 def test_a_seed_must_fit(value):
     with pytest.raises(gr.Error, match="Seed must be"):
         inputs.seed(value)
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "true", "", [True], {}])
+def test_a_flag_must_be_true_or_false(value):
+    with pytest.raises(gr.Error, match=r"Average must be true or false\."):
+        inputs.flag(value, "Average")
+    assert inputs.flag(True, "Average") is True
+    assert inputs.flag(False, "Average") is False

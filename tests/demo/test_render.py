@@ -157,7 +157,14 @@ def test_names_and_marks_arrive():
     assert [caption.split(":")[0] for caption in payload["captions"]] == ["Untouched", "Changed"]
     assert np.array_equal(decode(payload["marks"], "u1").reshape(2, 3, 4), marks)
     plain = payload_of(frame)
-    assert (plain["names"], plain["marks"]) == (None, None)
+    assert (plain["names"], plain["marks"], plain["start"], plain["chosen"]) == (
+        None,
+        None,
+        0,
+        None,
+    )
+    resumed = payload_of(frame, start=7, chosen=1)
+    assert (resumed["start"], resumed["chosen"]) == (7, 1)
     assert plain["captions"][1].startswith("Image 2:")
 
 
