@@ -39,6 +39,7 @@ FIRST_EXAMPLE = 7
 MOST_RESULTS = 8
 MOST_BITS = {2: 6, 256: 12}  # a pixel, by levels: where the colours end
 NOISE = 1 / 20  # of the pixels
+DRAWING = "your drawing"
 SAME_NATS = 1e-3  # two scores that differ by less are equal but for rounding
 TEST_IMAGES = {"mnist": "test digits", "fashion": "test images of clothes"}
 
@@ -106,7 +107,7 @@ def name_picture(pixels: Pixels, results: tuple[Result, ...], shelf: Examples) -
     if not pixels.any():
         return "nothing drawn"
     known = (result.what for result in results if result.pixels == pixels.tobytes())
-    return next(known, "your drawing")
+    return next(known, DRAWING)
 
 
 def name_transformed(what: str, words: str) -> str:
@@ -218,8 +219,10 @@ def add_result(
         rank=more_surprising_than(model, record.unlabelled),
     )
     new = Result(pixels.tobytes(), what, model, label, row)
-    if results and (results[0].what, results[0].model, results[0].label) == (what, model, label):
-        results = results[1:]
+    for last in results[:1]:
+        is_alike = (last.model, last.label, last.what) == (model, label, what)
+        if is_alike and (what == DRAWING or last.pixels == new.pixels):
+            results = results[1:]
     return (new, *results)[:MOST_RESULTS]  # fmt: skip
 
 
@@ -297,6 +300,7 @@ def build(tab: PixelTab) -> None:
     *_, opening = score(drawing.pixels, name_picture(drawing.pixels, (), shelf), models[0], ANY, ())
     first_maps, first_line, first_rank, first_classes, first_table, first_results = opening
     results = gr.State(first_results)
+    kind = gr.Dropdown(list(TRANSFORMS), label="Change", visible=False)
 
     gr.HTML(QUESTION, elem_classes="prose", padding=False)
     with gr.Row():
@@ -338,13 +342,19 @@ def build(tab: PixelTab) -> None:
         fit_model, [model, image, results], [label, image, *scored],
         api_visibility="private", **live,
     )  # fmt: skip
-    for button in buttons:
-        public = button is buttons[0]  # what it does is its first input
+    for button in buttons:  # what it does is its first input
         button.click(
             transform,
             [button, image, model, label, seed, results],
             [image, *scored],
-            api_name=f"{tab.id}_transform" if public else None,
-            api_visibility="public" if public else "private",
+            api_visibility="private",
             **live,
         )
+    # A button is no input of an endpoint.
+    kind.input(
+        transform,
+        [kind, image, model, label, seed, results],
+        [image, *scored],
+        api_name=f"{tab.id}_transform",
+        **live,
+    )

@@ -55,7 +55,7 @@ def histogram(sample: NDArray[np.floating], value: float, heading: str, unit: st
         step * 10**power
         for power in range(12)
         for step in (1, 2, 5)
-        if end / (step * 10**power) <= 5
+        if end / (step * 10**power) <= 6
     )
     ticks = "".join(
         f'<span style="left:{100 * at / end:.3f}%">{at:,}{f" {unit}" if at == 0 else ""}</span>'
