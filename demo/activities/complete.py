@@ -85,9 +85,9 @@ def levels_of(model: str) -> int:
 @functools.cache
 def examples(models: tuple[str, ...]) -> Examples:
     """The first test images of every class, of all data sets that the models are of."""
-    of_dataset = {dataset_of(name): levels_of(name) for name in reversed(models)}
+    of_dataset = {dataset_of(name): levels_of(name) for name in models}
     pixels, names, datasets = [], [], []
-    for dataset, levels in reversed(of_dataset.items()):
+    for dataset, levels in of_dataset.items():
         sample, info = data.load(dataset, "sample"), data.DATASETS[dataset]
         each = MOST_EXAMPLES // len(of_dataset) // len(info.class_names)
         # As the models of this data set are scored: two levels by the first frozen draw.

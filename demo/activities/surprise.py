@@ -310,7 +310,7 @@ def build(tab: PixelTab) -> None:
                 hideable=False, examples=shelf.pixels, example_names=shelf.names,
             )  # fmt: skip
             with gr.Row():
-                buttons = [gr.Button(name, size="md", min_width=90) for name in TRANSFORMS]
+                buttons = [gr.Button(name, min_width=90) for name in TRANSFORMS]
             model = model_dropdown(models)
             label = gr.Dropdown(list(class_names(models[0])), value=ANY, label="Class")
             with gr.Accordion("More", open=False):

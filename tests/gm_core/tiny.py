@@ -19,7 +19,7 @@ CONFIGS: dict[str, Any] = {
     "pixelcnn-masked": MaskedPixelCNNConfig(
         features=12, bottleneck=10, layers=2, first_kernel=3, **SIZE
     ),
-    "pixelrnn-row": PixelRNNConfig("row", states=5, layers=2, first_kernel=3, **SIZE),
+    "pixelrnn-row": PixelRNNConfig("row", states=8, layers=2, first_kernel=3, **SIZE),
     "pixelrnn-diagonal": PixelRNNConfig("diagonal", states=5, layers=2, first_kernel=3, **SIZE),
 }
 
