@@ -125,7 +125,8 @@ def read(folder: Path) -> Any:
     family = FAMILIES[manifest["family"]]
     config = _read_config(folder, manifest)
     try:
-        with torch.device("meta"), _NoInitialisation():  # shapes first: a foreign config must not allocate anything
+        # Shapes first: a foreign config must not allocate anything.
+        with torch.device("meta"), _NoInitialisation():
             skeleton = family.model(config).state_dict()
     except (TypeError, ValueError, RuntimeError) as error:
         raise _bad(folder, "config.json", f"its config makes no network: {error}") from error

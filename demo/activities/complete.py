@@ -191,7 +191,8 @@ def show_maps(frame: PixelFrame, settings: dict[str, Any]) -> dict[str, Any]:
     count = len(frame.levels)
     several = f"{count} completions" if count > 1 else "1 completion"
     most = "1 bit a fair coin" if levels == 2 else f"{np.log2(levels):.0f} bits all levels alike"
-    cut = ": white is what is at least half white" if levels == 2 else ""
+    cut = ": a grey of one half or more is white" if levels == 2 else ""
+    differ = f"{'grey' if levels == 2 else 'blurred'} where they differ"
     return Maps(
         (
             Picture(
@@ -199,7 +200,7 @@ def show_maps(frame: PixelFrame, settings: dict[str, Any]) -> dict[str, Any]:
                 levels=levels, unknown=hidden,
             ),
             Picture(
-                f"Mean of {several}", mean, "grey where they differ",
+                f"Mean of {several}", mean, differ,
             ),
             Heat(
                 "Entropy", open_bits(frame, settings).float().numpy(), "bits",
@@ -228,9 +229,10 @@ def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float | No
     last = int((known.flatten() > 0).nonzero()[-1])
     blind = int(hidden.flatten()[:last].sum())
     if blind:
+        which = "All" if blind == int(hidden.sum()) else f"{blind} of the"
         line += (
-            f" {blind} of the hidden pixels come before known ones that are not black, and were "
-            "drawn without looking at these."
+            f" {which} hidden pixels come before known ones that are not black, and were drawn "
+            "without looking at these."
         )
     return line
 

@@ -41,10 +41,10 @@ take turns on this machine, and each clock runs only while its own lane works.</
 EXPLANATION = """
 <p class="gm-quiet" style="margin-top: .8rem">All lanes are held up by the same thing: pixel
 <i>i</i> needs the pixels before it, so the {steps} steps of an image can't be done side by side. In
-training all pixels are known already, and one pass over the image does them all (last column): the
-PixelCNN every pixel side by side; the Row LSTM still waits for every row, the Diagonal BiLSTM for
-every diagonal. Caching leaves the steps as they are; it only drops what the naive lane computes over
-and over.</p>
+training all pixels are known already, and one pass over the image does them all (last column):
+the PixelCNN every pixel side by side; the Row LSTM still waits for every row, the Diagonal BiLSTM
+for every diagonal. Caching leaves the steps as they are; it only drops what the naive lane computes
+over and over.</p>
 """
 
 

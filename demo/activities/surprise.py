@@ -134,7 +134,7 @@ def show_maps(record: Surprise, model: str) -> dict[str, Any]:
     """The picture as the model sees it, and what each of its pixels costs."""
     levels = levels_of(model)
     grey = (255 * record.levels[0] // (levels - 1)).byte().numpy()
-    cut = "white is what is at least half white" if levels == 2 else ""
+    cut = "a grey of one half or more is white" if levels == 2 else ""
     bits = record.nats[0].numpy() / math.log(2)
     return Maps(
         (
@@ -310,7 +310,7 @@ def build(tab: PixelTab) -> None:
                 hideable=False, examples=shelf.pixels, example_names=shelf.names,
             )  # fmt: skip
             with gr.Row():
-                buttons = [gr.Button(name, min_width=90) for name in TRANSFORMS]
+                buttons = [gr.Button(name, min_width=150) for name in TRANSFORMS]
             model = model_dropdown(models)
             label = gr.Dropdown(list(class_names(models[0])), value=ANY, label="Class")
             with gr.Accordion("More", open=False):

@@ -485,9 +485,7 @@ def test_a_pad_of_another_size_in_a_tab_that_opens_late(open_pad: Callable[..., 
 
 
 @pytest.mark.parametrize(("width", "canvas"), [(1440, 336), (900, 336), (390, 308), (360, 280)])
-def test_the_canvas_is_as_large_as_fits_and_nothing_jumps(
-    open_pad: Callable[..., Page], width: int, canvas: int
-):
+def test_the_canvas_is_as_large_as_fits(open_pad, width, canvas):
     page = open_pad(viewport={"width": width, "height": 844}, has_touch=width < 500)
     box = page.locator("#large .paper").bounding_box()
     assert box

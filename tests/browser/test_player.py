@@ -249,9 +249,7 @@ def test_whole_frames_in_colour(open_page: Callable[..., Page], frames_address: 
     expect(page.locator(".player:visible .draw-block")).to_be_hidden()
 
 
-def test_a_picture_of_whole_frames_is_not_sought_by_clicking(
-    open_page: Callable[..., Page], frames_address: str
-):
+def test_a_click_does_not_seek_in_whole_frames(open_page, frames_address):
     page = open_page(frames_address)
     page.get_by_role("tab", name="Two").click()
     press(page, "step-back")
@@ -434,9 +432,7 @@ def test_clicking_a_pixel_seeks_to_it(example: Callable[..., Page], examples):
     expect_heard(page, [0, 92, 3, 7, [level]], [0, 92, 3, 7, [level]])
 
 
-def test_a_clicked_pixel_has_all_its_channels_and_nobody_need_listen(
-    example: Callable[..., Page], examples
-):
+def test_a_clicked_pixel_has_all_its_channels(example, examples):
     page = example("colour", viewport={"width": 390, "height": 844}, has_touch=True)
     click_pixel(page, row=15, column=0, size=16)
     assert step_of(page) == 15 * 16 * 3 + 3
@@ -605,9 +601,7 @@ def test_many_tiles_are_twice_as_large_where_they_fit(example: Callable[..., Pag
     assert box["height"] <= 304
 
 
-def test_a_few_images_leave_everything_on_one_screen(
-    example: Callable[..., Page], pixelcnn: Callable[..., Page]
-):
+def test_a_few_images_fit_on_one_screen(example, pixelcnn):
     app = pixelcnn().locator(".player:visible").bounding_box()
     assert app
     assert app["y"] + app["height"] <= 900

@@ -82,9 +82,7 @@ def test_one_lane_is_drawn_when_the_page_opens_and_all_when_the_race_is_over(ope
     expect(rows.nth(1).locator("td").nth(3)).to_have_text("0")
 
 
-def test_stopping_leaves_the_lanes_and_lets_the_next_one_race(
-    open_race, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-):
+def test_stopping_lets_the_next_one_race(open_race, folders, monkeypatch):
     page, other = open_race(), open_race()
     line, others = page.locator(STATUS), other.locator(STATUS)
     before = others.inner_text()

@@ -147,6 +147,9 @@ def test_a_painted_region_says_what_was_drawn_blindly(client: Client):
     assert (pictures(canvas)[0][~hidden] == 255 * (cross() >= 128)[~hidden]).all()
     assert told.startswith("1 completion of 130 hidden pixels, in ")
     assert "112 of the hidden pixels come before known ones that are not black" in told
+    hidden[25:] = False
+    _, _, told, _ = ask(client, Drawing(cross(), hidden), DIGITS, "any", 1, 1, 1)
+    assert "All hidden pixels come before known ones that are not black" in told
 
 
 def test_clothes_are_completed_in_all_their_levels(client: Client):

@@ -149,9 +149,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(folder: Path):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_a_save_that_fails_at_the_last_step_puts_the_old_checkpoint_back(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_failed_save_puts_the_old_checkpoint_back(folder, monkeypatch):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     rename = Path.rename
 

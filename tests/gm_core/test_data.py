@@ -177,18 +177,14 @@ def test_pixelart_lies_in_a_named_folder(few: Path, tmp_path: Path):
     assert not few.exists()
 
 
-def test_pixelart_lies_in_the_data_folder_if_it_can_be_written(
-    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_pixelart_lies_in_the_data_folder(few, tmp_path, monkeypatch):
     monkeypatch.setenv("GM_DATA_DIR", str(tmp_path / "shared"))
     data.load("pixelart", "test")
     assert (tmp_path / "shared" / "pixelart" / "pixelart.safetensors").exists()
     assert not few.exists()
 
 
-def test_pixelart_lies_in_the_cache_if_the_data_folder_cannot_be_written(
-    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_pixelart_lies_in_the_cache_where_it_must(few, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("GM_DATA_DIR", str(tmp_path / "file" / "data"))
     data.load("pixelart", "test")
@@ -203,9 +199,7 @@ def test_pixelart_that_cannot_be_written_is_named(tmp_path: Path):
         data.load("pixelart", "train", blocked)
 
 
-def test_pixelart_that_cannot_be_drawn_says_what_to_install(
-    few: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_missing_packages_are_named(few, monkeypatch):
     monkeypatch.setitem(sys.modules, "resvg_py", None)  # as where it is not installed
     with pytest.raises(data.MissingData, match=r"pip install .*resvg-py"):
         data.load("pixelart", "train")
