@@ -383,7 +383,7 @@ def draw_forced(
 
 
 def pixel_noise(seed: int, streams: Sequence[int], size: tuple[int, int, int]) -> Tensor:
-    """Uniform numbers (streams, C, H, W), float64, each image's from the random stream (seed, i)."""
+    """Uniform numbers (streams, C, H, W), float64, of the random streams (seed, i)."""
     images = [torch.rand(size, generator=stream(seed, i), dtype=torch.float64) for i in streams]
     return torch.stack(images)
 

@@ -1,6 +1,6 @@
 """What the models that draw pixel after pixel share: masked convolutions, levels as numbers.
 
-Constants are made on the CPU, for they are computed with, even where weights are on the meta device.
+Constants are made on the CPU, even where weights are on the meta device: they are computed with.
 """
 
 from __future__ import annotations

@@ -417,13 +417,14 @@ function drawSeries() {
   const { name, unit, sums } = clip.series;
   const canvas = find(".series");
   const width = canvas.clientWidth || 320;
-  const height = clip.hasPlanes ? 112 : 168;
+  const isCrowded = clip.hasPlanes || clip.draws?.levels > 2; // there is more above it
+  const height = isCrowded ? 112 : 168;
   canvas.style.height = `${height}px`;
   const pen = context(canvas, width, height);
   const area = { left: 44, right: width - 10, top: 10, bottom: height - 34 };
   const start = chosen * (clip.steps + 1);
   const highest = Math.max(1, sums[start + clip.steps]);
-  const most = clip.hasPlanes ? 3 : 5; // lines of the grid
+  const most = isCrowded ? 3 : 5; // lines of the grid
   const grain = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((tick) => highest / tick <= most) || 10000;
   const top = Math.ceil(highest / grain) * grain;
   const toX = (at) => area.left + ((area.right - area.left) * at) / clip.steps;

@@ -13,8 +13,8 @@ TAB = PixelTab(
 ACTIVITIES = (generate, complete, surprise, sees, race, masks)
 
 IDEA = """
-<div class="gm-idea"><span>Every pixel is drawn given all pixels before it, by convolutions whose mask
-hides the rest.</span>
+<div class="gm-idea"><span>Every pixel is drawn given all pixels before it, by convolutions whose
+mask hides the rest.</span>
 <span class="gm-equation" role="math" aria-label="p of x is the product over i of p of x i given x 1
 to x i minus 1"><i>p</i>(<i>x</i>) = ∏<sub><i>i</i></sub> <i>p</i>(<i>x<sub>i</sub></i> |
 <i>x</i><sub>1</sub>, …, <i>x</i><sub><i>i</i>−1</sub>)</span></div>

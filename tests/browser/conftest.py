@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Opens the app, or another page, with the settings of a browser context. Script errors fail."""
+    """Opens the app, or another page, with settings of a browser context. Script errors fail."""
     contexts, errors = [], []
 
     def open_page(url: str = "", **settings: Any) -> Page:

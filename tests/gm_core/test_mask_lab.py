@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import threading
 from typing import Any
@@ -14,6 +15,7 @@ from gm_core.autoregressive import PixelModel, draw, pixel_noise
 from gm_core.families import FAMILIES
 from gm_core.mask_lab import (
     CONFIG,
+    Drawings,
     MaskLabRecord,
     draw_over,
     make_networks,
@@ -21,6 +23,7 @@ from gm_core.mask_lab import (
     train_masks,
     views,
 )
+from gm_core.masked_pixelcnn import MaskedPixelCNN
 from gm_core.randomness import stream
 from tests.gm_core.tiny import decided, tiny
 
@@ -29,6 +32,12 @@ STEPS = 60
 
 def losses(records: list[MaskLabRecord]) -> list[tuple[float, float]]:
     return [(record.right_loss, record.broken_loss) for record in records]
+
+
+def drawings_of(records: list[MaskLabRecord]) -> Drawings:
+    drawings = records[-1].drawings
+    assert drawings is not None
+    return drawings
 
 
 def few(seed: int = 3, steps: int = 2) -> list[MaskLabRecord]:
@@ -46,7 +55,7 @@ def test_a_record_a_step_and_the_last_has_the_drawings(records):
     assert {record.total for record in records} == {STEPS}
     assert [record.drawings is None for record in records] == [True] * STEPS + [False]
     assert losses(records)[-1] == losses(records)[-2]
-    drawings = records[-1].drawings
+    drawings = drawings_of(records)
     for levels in (drawings.starts, drawings.right, drawings.broken):
         assert levels.shape == (2, 4, 1, 28, 28)
         assert levels.dtype == torch.int64
@@ -60,7 +69,7 @@ def test_the_broken_mask_reaches_what_no_honest_model_can(records):
 
 
 def test_the_right_network_draws_the_same_whatever_is_ahead_and_the_broken_one_copies_it(records):
-    drawings = records[-1].drawings
+    drawings = drawings_of(records)
     assert torch.equal(drawings.right[0], drawings.right[1])
     assert not torch.equal(drawings.right[0, 0], drawings.right[0, 1])
     assert (drawings.broken[0] != drawings.broken[1]).double().mean() > 0.4
@@ -72,9 +81,9 @@ def test_the_right_network_draws_the_same_whatever_is_ahead_and_the_broken_one_c
 def test_same_seed_same_run_and_another_seed_another():
     first, again, other = few(), few(), few(seed=4)
     assert losses(first) == losses(again)
-    assert torch.equal(first[-1].drawings.broken, again[-1].drawings.broken)
+    assert torch.equal(drawings_of(first).broken, drawings_of(again).broken)
     assert losses(first)[0] != losses(other)[0]
-    assert not torch.equal(first[-1].drawings.starts, other[-1].drawings.starts)
+    assert not torch.equal(drawings_of(first).starts, drawings_of(other).starts)
 
 
 def test_both_networks_differ_in_one_tap_and_in_nothing_else():
@@ -119,7 +128,9 @@ def test_it_trains_in_ever_other_threads_and_where_gradients_are_off():
         thread = threading.Thread(target=take)
         thread.start()
         thread.join()
-    assert losses(records) == losses(few(steps=3))
+    # Threads may differ in how many threads of their own they compute with.
+    for taken, expected in zip(losses(records), losses(few(steps=3)), strict=True):
+        assert taken == pytest.approx(expected, rel=1e-4)
 
 
 def test_time_that_is_up_ends_the_training_but_not_the_drawing():
@@ -137,10 +148,10 @@ def test_closed_is_over():
 
 
 def test_records_travel_between_processes():
-    record = few(steps=1)[-1]
-    copied = pickle.loads(pickle.dumps(record))
-    assert copied.right_loss == record.right_loss
-    assert torch.equal(copied.drawings.right, record.drawings.right)
+    records = few(steps=1)
+    copied = pickle.loads(pickle.dumps(records))
+    assert losses(copied) == losses(records)
+    assert torch.equal(drawings_of(copied).right, drawings_of(records).right)
 
 
 def test_no_steps_are_refused():
@@ -149,27 +160,27 @@ def test_no_steps_are_refused():
 
 
 def drawn_by_whole_passes(model: PixelModel, starts: Tensor, seed: int) -> Tensor:
-    """The textbook loop over canvases that are not empty: (S, B, C, H, W)."""
-    count, images, channels, height, width = starts.shape
+    """The textbook loop over canvases that are not empty: (S, B, 1, H, W)."""
+    count, images, _, height, width = starts.shape
     canvas = starts.flatten(0, 1).clone()
-    dice = pixel_noise(seed, list(range(images)) * count, (channels, height, width))
+    dice = pixel_noise(seed, list(range(images)) * count, (1, height, width))
     for at in range(height * width):
         row, column = divmod(at, width)
-        for channel in range(channels):
-            logits = model(canvas)[:, :, channel, row, column]
-            canvas[:, channel, row, column] = draw(logits, dice[:, channel, row, column, None])
-    return canvas.unflatten(0, (count, images))
+        logits = model(canvas)[:, :, 0, row, column]
+        canvas[:, 0, row, column] = draw(logits, dice[:, 0, row, column, None])
+    return canvas.view_as(starts)
 
 
 @pytest.mark.parametrize("sees_centre", [False, True], ids=["right", "broken"])
 @pytest.mark.parametrize(
-    "kind", [{}, {"levels": 5, "channels": 3, "level_features": 2}], ids=["binary", "colour"]
+    "kind", [{}, {"levels": 5, "level_features": 2}], ids=["2 levels", "5 levels"]
 )
 @torch.no_grad()
 def test_drawing_over_a_canvas_is_the_textbook_loop(sees_centre: bool, kind: dict[str, Any]):
     model = decided("pixelcnn-masked", sees_centre=sees_centre, **kind).double()
+    assert isinstance(model, MaskedPixelCNN)
     config = model.config
-    size = (2, 3, config.channels, config.height, config.width)
+    size = (2, 3, 1, config.height, config.width)
     starts = torch.randint(config.levels, size, generator=stream(0))
     before = starts.clone()
     drawn = draw_over(model, starts, seed=9)
@@ -190,7 +201,7 @@ def test_views_grow_layer_by_layer_to_the_receptive_field(family: str):
     assert len(model.layers) == before
     assert grown.shape == (before + 1, 8, 21)
     assert torch.equal(grown[-1], model.receptive_field(row, column))
-    steps = list(zip(grown, grown[1:], strict=False))
+    steps = list(itertools.pairwise(grown))
     assert all((more | less).equal(more) for less, more in steps)
     assert any(not more.equal(less) for less, more in steps)
     earlier = torch.arange(8 * 21).view(8, 21) < row * 21 + column
@@ -200,6 +211,6 @@ def test_views_grow_layer_by_layer_to_the_receptive_field(family: str):
 def test_the_first_view_is_the_first_mask():
     model = tiny("pixelcnn-masked", first_kernel=5)
     expected = torch.zeros(8, 9, dtype=torch.bool)
-    expected[2:5, 2:7] = model.first.mask > 0
+    expected[2:7, 2:7] = model.first.mask > 0
     assert torch.equal(views(model, 4, 4)[0], expected)
     assert CONFIG.sees_centre is False
