@@ -25,6 +25,18 @@ def generate(page: Page) -> None:
     expect(page.locator(".player .where")).to_have_text("pixel 784 of 784", timeout=30_000)
 
 
+def ask_for_images(page: Page, count: int) -> None:
+    """Set the number of images, and wait until its slider has followed: then the app knows."""
+    page.get_by_role("button", name="More").click()
+    number = page.get_by_role("spinbutton", name="Images")
+    expect(number).to_be_visible()
+    slider = page.get_by_role("slider", name="Images")
+    expect(slider).to_have_value("8")
+    number.fill(str(count))
+    number.press("Enter")
+    expect(slider).to_have_value(str(count))
+
+
 def test_the_map_opens_what_exists_and_nothing_else(open_page: Callable[..., Page]):
     page = open_page()
     leaves = page.locator(".map .leaf")
@@ -52,8 +64,7 @@ def test_generating_draws_what_was_asked_for(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     page.get_by_label("Class").click()
     page.get_by_role("option", name="3", exact=True).click()
-    page.get_by_role("button", name="More").click()
-    page.get_by_role("spinbutton", name="Images").fill("1")
+    ask_for_images(page, 1)
     page.get_by_label("Seed").fill("42")
     generate(page)
     *_, frame = gm_core.load("pixelcnn-mnist").sample(1, seed=42, label=3)
@@ -131,8 +142,7 @@ def test_a_bad_seed_is_answered_in_a_sentence_and_nothing_is_lost(pixelcnn: Call
 def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     line = page.locator("#pixelcnn-status")
-    page.get_by_role("button", name="More").click()
-    page.get_by_role("spinbutton", name="Images").fill("64")
+    ask_for_images(page, 64)
     started = time.monotonic()
     generate(page)
     whole_run = time.monotonic() - started
