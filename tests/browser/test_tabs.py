@@ -83,8 +83,8 @@ def test_one_pixel_is_set_and_the_difference_is_marked(pixelcnn: Callable[..., P
     box = picture.bounding_box()
     assert box
     row, column = 12, 14
-    at = {"x": (column + 0.5) * box["width"] / 28, "y": (row + 0.5) * box["height"] / 28}
-    picture.click(position=at)
+    at_x, at_y = (column + 0.5) * box["width"] / 28, (row + 0.5) * box["height"] / 28
+    picture.click(position={"x": at_x, "y": at_y})
     expect(page.locator("#pixelcnn-paused")).to_contain_text("image 1, row 13, column 15")
     was = int(before[row, column, 0]) // 255
     new = page.locator("#pixelcnn-level input[type=number]")
