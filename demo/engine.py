@@ -17,6 +17,10 @@ from gm_core.autoregressive import Method
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
 from gm_core.frames import Frame
+from gm_core.latent import Bound, Encoding
+from gm_core.latent import decode as decode_codes
+from gm_core.latent import encode as encode_images
+from gm_core.latent import tighten as tighten_bound
 from gm_core.mask_lab import train_masks
 from gm_core.race import Contestant, RaceFrame
 from gm_core.race import race as run_race
@@ -104,6 +108,21 @@ def dependency(
     )
 
 
+def encode(model: str, *, images: list[Any], seed: int = 0) -> Iterator[Encoding]:
+    """The record of `gm_core.latent.encode`; images (B, C, H, W) in [0, 1] as nested lists."""
+    yield from encode_images(gm_core.load(model), torch.tensor(images), seed=seed)
+
+
+def decode(model: str, *, z: list[list[float]]) -> Iterator[Frame]:
+    """The frame of `gm_core.latent.decode`; codes (B, latent) as nested lists."""
+    yield from decode_codes(gm_core.load(model), torch.tensor(z))
+
+
+def tighten(model: str, *, image: list[Any], samples: int, seed: int) -> Iterator[Bound]:
+    """Records of `gm_core.latent.tighten`; an image (C, H, W) in [0, 1] as nested lists."""
+    yield from tighten_bound(gm_core.load(model), torch.tensor(image), samples=samples, seed=seed)
+
+
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "sample": sample,
     "dependency": dependency,
@@ -111,6 +130,9 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "race": race,
     "forcing": forcing,
     "train_masks": train_masks,
+    "encode": encode,
+    "decode": decode,
+    "tighten": tighten,
 }
 
 

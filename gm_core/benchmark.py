@@ -1,9 +1,10 @@
-"""Speed and memory of sampling: `python -m gm_core.benchmark`.
+"""Speed and memory: `python -m gm_core.benchmark`.
 
 Naive and cached sampling draw the same images; the table says what caching saves. Both are measured
 in one run, on the same weights and noise, in the same precision (float64), which the ratio is of.
 The naive loop is one forward pass a value, all alike, so by default a few are timed and multiplied;
 `--full` runs them all and compares the images. The naive loop's time in float32 is given beside it.
+A second table says how long a student waits for what is asked for by hand.
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ import copy
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 import gm_core
+from gm_core import data
 from gm_core.autoregressive import PixelModel, redraw
+from gm_core.dependency import dependencies
 from gm_core.evaluate import hardware
+from gm_core.latent import decode, encode
+from gm_core.metrics import as_levels
 from gm_core.pixelcnn import PixelCNN, PixelCNNConfig
+from gm_core.surprise import surprise
 
 # The network whose figures are quoted for comparison: 64 features, 10 layers, 256 levels.
 REFERENCE = PixelCNNConfig(levels=256, classes=10, dilations=(1,) * 10)
+SEEN_SIDE_BY_SIDE = (
+    "pixelcnn-masked-mnist", "pixelcnn-mnist", "pixelrnn-row-mnist", "pixelrnn-diagonal-mnist"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,30 @@ def table(timings: Iterable[Timing]) -> str:
     return "\n".join(lines)
 
 
+def waits(repeats: int, device: str | None) -> Iterator[tuple[str, float]]:
+    """What is asked for by hand, and the median time until it is there, in seconds."""
+    digits = data.load("mnist", "sample").images[:1]
+    gated, vae = gm_core.load("pixelcnn-mnist", device), gm_core.load("vae-mnist-beta1", device)
+    levels = as_levels(gated, digits)
+    known = levels[0].clone()
+    known[:, levels.shape[2] // 2 :] = -1
+    four = [gm_core.load(name, "cpu") for name in SEEN_SIDE_BY_SIDE]
+    actions = {
+        "one image, pixelcnn-mnist": lambda: list(gated.sample(1, seed=0)),
+        "16 images, pixelcnn-mnist": lambda: list(gated.sample(16, seed=0)),
+        "16 completions of a lower half, pixelcnn-mnist": (
+            lambda: list(gated.sample(16, seed=0, known=known))
+        ),
+        "bits of every pixel, pixelcnn-mnist": lambda: next(surprise(gated, levels[0])),
+        "what a pixel depends on, four models": lambda: list(dependencies(four, levels, 14, 14)),
+        "code of an image, vae-mnist-beta1": lambda: list(encode(vae, levels.float())),
+        "image of a code, vae-mnist-beta1": lambda: list(decode(vae, torch.zeros(1, 10))),
+    }
+    for name, action in actions.items():
+        action()  # warm-up
+        yield name, statistics.median(seconds(action, vae.device) for _ in range(repeats))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gm_core.benchmark", description=__doc__)
     parser.add_argument("--device", help="default: the GPU where there is one")
@@ -137,6 +170,9 @@ def main() -> None:
     method = "all passes" if arguments.full else "a pass a value times the median pass"
     print(f"{hardware(device)}; float64; naive: {method}\n")
     print(table(timings))
+    print("\n| asked for | until it is there |\n|---|---|")
+    for name, wait in waits(arguments.repeats, arguments.device):
+        print(f"| {name} | {wait:.3f} s |")
     if device.type == "cuda":
         print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MB")
 

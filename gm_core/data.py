@@ -1,10 +1,10 @@
 """Data sets by name.
 
 MNIST and Fashion-MNIST come through torchvision: from `root` or `$GM_DATA_DIR` where one is named,
-else from `~/.cache/gm_core`, to where they are downloaded once. The characters of pixelart are
-drawn once, in two or three minutes, and kept there too. The split "sample" is a part of the test
-set that ships with the package, so that nothing needs a download: 1000 images, equally many of each
-class, evenly spread over the set.
+else from `~/.cache/gm_core`, to where they are downloaded once. Pixelart and avatars are drawn
+once, in a few minutes, and kept there too. The split "sample" is a part of the test set that ships
+with the package, so that nothing needs a download: equally many images of each class, evenly spread
+over the set.
 
     python -m gm_core.data mnist       writes the shipped sample anew from the full test set
 """
@@ -12,6 +12,8 @@ class, evenly spread over the set.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -20,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
@@ -31,7 +34,6 @@ FullSplit = Literal["train", "test"]
 Split = Literal["train", "test", "sample"]
 SPLITS: tuple[Split, ...] = ("train", "test", "sample")
 SAMPLES = Path(__file__).parent / "samples"
-SAMPLE_IMAGES = 1000
 CACHE = Path("~/.cache/gm_core")
 
 
@@ -69,68 +71,132 @@ def from_torchvision(class_name: str, split: FullSplit, root: str | Path | None)
     return Images(dataset.data[:, None].contiguous(), dataset.targets.long())
 
 
-# Three questions, each decided by a fair coin, make the eight classes of pixelart. Hair that is
-# neither long nor short (a bun, curls, a bob) and rimless glasses are left out, so that the answers
-# can be seen in 16x16 pixels.
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A data set that DiceBear draws: yes-or-no questions, each decided by a fair coin, and more
+    choices that are left open. The answers make the class, the first question counting most."""
+
+    style: str
+    size: int
+    options: Mapping[str, Any]  # DiceBear's, with weights that make the coins fair
+    # What is asked -> whether it is so, of the options that a picture was drawn from.
+    questions: Mapping[str, Callable[[Mapping[str, Any]], bool]]
+    counts: Mapping[FullSplit, int]
+
+    def label(self, options: Mapping[str, Any]) -> int:
+        """The class of a drawing: its answers as a binary number."""
+        answers = [question(options) for question in self.questions.values()]
+        return sum(answer << place for place, answer in enumerate(reversed(answers)))
+
+    @property
+    def recipe(self) -> str:
+        """What the pictures follow from."""
+        return json.dumps([self.style, self.size, self.options, self.counts])
+
+
+def attributes(name: str, labels: Tensor) -> dict[str, Tensor]:
+    """The answers behind the classes of a drawn data set: int64 (N,) -> question: bool (N,)."""
+    questions = list(DRAWN[name].questions)
+    places = range(len(questions) - 1, -1, -1)
+    return {
+        question: (labels >> place) % 2 == 1
+        for question, place in zip(questions, places, strict=True)
+    }
+
+
+# Hair that is neither long nor short (a bun, curls, a bob) and rimless glasses are left out, so
+# that the answers can be seen in 16x16 pixels.
 LONG_HAIR = tuple(f"long{i:02d}" for i in (*range(1, 5), *range(6, 10), 12, 13, *range(17, 22)))
 SHORT_HAIR = tuple(f"short{i:02d}" for i in (*range(1, 11), *range(12, 25)))
-GLASSES = tuple(f"dark{i:02d}" for i in range(1, 8)) + tuple(
+RIMMED = tuple(f"dark{i:02d}" for i in range(1, 8)) + tuple(
     f"light{i:02d}" for i in (1, 2, 3, 5, 6, 7)
 )
-PIXELART_STYLE, PIXELART_SIZE = "pixel-art", 16
-PIXELART_OPTIONS = {
-    "backgroundColor": "#b6e3f4",
-    "hairVariant": {  # weights: the two lengths share equally
-        **dict.fromkeys(LONG_HAIR, len(SHORT_HAIR)),
-        **dict.fromkeys(SHORT_HAIR, len(LONG_HAIR)),
-    },
-    "hatProbability": 50,
-    "glassesVariant": list(GLASSES),
-    "glassesProbability": 50,
-}
-PIXELART_COUNTS: dict[FullSplit, int] = {"train": 40_000, "test": 5_000}
+# Bald heads and hats, which hide the hair, faint stubble and pacifiers are left out.
+HAIR = (
+    "bobBangs", "bobCut", "bunUndercut", "curly", "curlyBun", "curlyHighTop", "extraLong", "fade",
+    "long", "mohawk", "pigtails", "shortCombover", "shortComboverChops", "sideShave", "straightBun",
+)  # fmt: skip
+DARK_HAIR, BRIGHT_HAIR = ("#362c47", "#6c4545"), ("#f29c65", "#e16381")
+
+DRAWN = {
+    "pixelart": Drawn(
+        style="pixel-art",
+        size=16,
+        options={
+            "backgroundColor": "#b6e3f4",
+            "hairVariant": {  # weights: the two lengths share equally
+                **dict.fromkeys(LONG_HAIR, len(SHORT_HAIR)),
+                **dict.fromkeys(SHORT_HAIR, len(LONG_HAIR)),
+            },
+            "hatProbability": 50,
+            "glassesVariant": list(RIMMED),
+            "glassesProbability": 50,
+        },
+        questions={
+            "long hair": lambda options: options["hairVariant"] in LONG_HAIR,
+            "hat": lambda options: options["hatProbability"] == 100,
+            "glasses": lambda options: options["glassesProbability"] == 100,
+        },
+        counts={"train": 40_000, "test": 5_000},
+    ),
+    "avatars": Drawn(
+        style="personas",
+        size=64,
+        options={
+            "backgroundColor": "#b6e3f4",
+            "hairVariant": list(HAIR),
+            "hairColor": [*DARK_HAIR, *BRIGHT_HAIR],
+            "eyesVariant": {
+                "glasses": 2, "sunglasses": 2, "happy": 1, "open": 1, "sleep": 1, "wink": 1
+            },
+            "mouthVariant": ["bigSmile", "smile", "smirk", "frown", "lips", "surprise"],
+            "facialHairVariant": ["beardMustache", "goatee", "pyramid", "walrus"],
+            "facialHairProbability": 50,
+        },
+        questions={
+            "dark hair": lambda options: options["hairColor"][0] in DARK_HAIR,
+            "glasses": lambda options: options["eyesVariant"] in ("glasses", "sunglasses"),
+            "smile": lambda options: options["mouthVariant"] in ("bigSmile", "smile", "smirk"),
+            "beard": lambda options: options["facialHairProbability"] == 100,
+        },
+        counts={"train": 30_000, "test": 5_000},
+    ),
+}  # fmt: skip
 
 
-def character_label(options: Mapping[str, Any]) -> int:
-    """The class of a drawn character: an index of the class names of pixelart."""
-    long_hair = options["hairVariant"] in LONG_HAIR
-    hat = options["hatProbability"] == 100
-    glasses = options["glassesProbability"] == 100
-    return 4 * long_hair + 2 * hat + glasses
-
-
-def draw_characters(counts: Mapping[FullSplit, int]) -> dict[str, Tensor]:
-    """Draw pixelart: images and labels of both splits, no picture twice, in either or both."""
+def draw(name: str) -> dict[str, Tensor]:
+    """Draw a data set: images and labels of both splits, no picture twice, in either or both."""
     from tqdm import tqdm
 
-    drawn: dict[str, Tensor] = {}
+    drawn = DRAWN[name]
+    tensors: dict[str, Tensor] = {}
     seen: set[bytes] = set()
-    with tqdm(total=sum(counts.values()), desc="drawing pixelart", unit="image") as bar:
-        for split, count in counts.items():
+    with tqdm(total=sum(drawn.counts.values()), desc=f"drawing {name}", unit="image") as bar:
+        for split, count in drawn.counts.items():
             images, labels, number = [], [], 0
             while len(images) < count:
-                options = {"seed": f"{split}-{number}", **PIXELART_OPTIONS}
-                character = dicebear.render(PIXELART_STYLE, options, PIXELART_SIZE)
+                options = {"seed": f"{split}-{number}", **drawn.options}
+                picture = dicebear.render(drawn.style, options, drawn.size)
                 number += 1
-                pixels = character.image.numpy().tobytes()
+                pixels = hashlib.sha256(picture.image.numpy().tobytes()).digest()
                 if pixels in seen:
                     continue
                 seen.add(pixels)
-                images.append(character.image)
-                labels.append(character_label(character.options))
+                images.append(picture.image)
+                labels.append(drawn.label(picture.options))
                 bar.update()
-            drawn[f"{split}_images"] = torch.stack(images)
-            drawn[f"{split}_labels"] = torch.tensor(labels, dtype=torch.uint8)
-    return drawn
+            tensors[f"{split}_images"] = torch.stack(images)
+            tensors[f"{split}_labels"] = torch.tensor(labels, dtype=torch.uint8)
+    return tensors
 
 
-def pixelart(split: FullSplit, root: str | Path | None) -> Images:
-    """A split of pixelart, drawn when it is asked for first: both splits, into one file.
+def from_dicebear(name: str, split: FullSplit, root: str | Path | None) -> Images:
+    """A split of a drawn data set, drawn when it is asked for first: both splits, into one file.
 
     The file lies in `root`; if none is named, in `$GM_DATA_DIR` if that holds it or can be written,
     else in `~/.cache/gm_core`.
     """
-    recipe = json.dumps([PIXELART_STYLE, PIXELART_SIZE, PIXELART_OPTIONS, PIXELART_COUNTS])
+    recipe = DRAWN[name].recipe
 
     def is_current(path: Path) -> bool:
         if not path.exists():
@@ -140,24 +206,24 @@ def pixelart(split: FullSplit, root: str | Path | None) -> Images:
 
     shared = os.environ.get("GM_DATA_DIR")
     folders = [Path(root)] if root else [*([Path(shared)] if shared else []), CACHE.expanduser()]
-    paths = [folder / "pixelart" / "pixelart.safetensors" for folder in folders]
+    paths = [folder / name / f"{name}.safetensors" for folder in folders]
     path = next(filter(is_current, paths), None)
     if path is None:
         path = next((path for path in paths if _is_writable(path.parent)), None)
         if path is None:
             raise MissingData(
-                f"pixelart could not be written to {folders[-1]}. Name a folder that can be "
+                f"{name} could not be written to {folders[-1]}. Name a folder that can be "
                 "written with GM_DATA_DIR."
             )
         try:
-            drawn = draw_characters(PIXELART_COUNTS)
+            tensors = draw(name)
             versions = dicebear.versions()
         except ImportError as error:
             raise MissingData(
-                f"pixelart could not be drawn: {error}. "
+                f"{name} could not be drawn: {error}. "
                 f"pip install {' '.join(dicebear.PACKAGES)} pillow tqdm"
             ) from error
-        write_safetensors(path, drawn, {"recipe": recipe, **versions})
+        write_safetensors(path, tensors, {"recipe": recipe, **versions})
     with safe_open(path, framework="pt") as file:
         return Images(file.get_tensor(f"{split}_images"), file.get_tensor(f"{split}_labels").long())
 
@@ -177,6 +243,7 @@ class Dataset:
     licence: str
     attribution: str
     full: Callable[[FullSplit, str | Path | None], Images]
+    sample_images: int = 1000
 
 
 DATASETS = {
@@ -186,6 +253,7 @@ DATASETS = {
         licence="CC BY-SA 3.0",
         attribution="Yann LeCun, Corinna Cortes and Christopher J. C. Burges",
         full=partial(from_torchvision, "MNIST"),
+        sample_images=2000,
     ),
     "fashion": Dataset(
         title="Fashion-MNIST clothing",
@@ -196,6 +264,7 @@ DATASETS = {
         licence="MIT",
         attribution="Zalando Research",
         full=partial(from_torchvision, "FashionMNIST"),
+        sample_images=2000,
     ),
     "pixelart": Dataset(
         title="Pixel-art characters",
@@ -205,7 +274,21 @@ DATASETS = {
         ),
         licence="CC0 1.0",
         attribution="DiceBear, style Pixel Art",
-        full=pixelart,
+        full=partial(from_dicebear, "pixelart"),
+    ),
+    "avatars": Dataset(
+        title="Avatars",
+        class_names=tuple(
+            f"{hair} hair{glasses}{smile}{beard}"
+            for hair in ("bright", "dark")
+            for glasses in ("", ", glasses")
+            for smile in ("", ", smile")
+            for beard in ("", ", beard")
+        ),
+        licence="CC BY 4.0",
+        attribution="Personas by Draftbit, drawn by DiceBear",
+        full=partial(from_dicebear, "avatars"),
+        sample_images=480,
     ),
 }  # fmt: skip
 
@@ -221,7 +304,8 @@ def load(name: str, split: Split, root: str | Path | None = None) -> Images:
         raise ValueError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
     if split == "sample":
         with safe_open(SAMPLES / f"{name}.safetensors", framework="pt") as file:
-            return Images(file.get_tensor("images"), file.get_tensor("labels").long())
+            labels = file.get_tensor("labels").long()
+            return Images(from_png(file.get_tensor("png"), len(labels)), labels)
     return DATASETS[name].full(split, root)
 
 
@@ -234,6 +318,30 @@ def binarise(images: Tensor, generator: torch.Generator) -> Tensor:
     return (noise < images / 255).long()
 
 
+def as_png(images: Tensor) -> Tensor:
+    """Images uint8 (N, 1 or 3, H, W), one below the other, as a PNG: uint8 (bytes,)."""
+    from PIL import Image
+
+    strip = images.permute(0, 2, 3, 1).flatten(0, 1).numpy()  # (N * H, W, C)
+    file = io.BytesIO()
+    Image.fromarray(strip[:, :, 0] if strip.shape[2] == 1 else strip).save(
+        file, "PNG", optimize=True
+    )
+    return torch.frombuffer(bytearray(file.getvalue()), dtype=torch.uint8)
+
+
+def from_png(png: Tensor, count: int) -> Tensor:
+    """The images that `as_png` was given: uint8 (N, C, H, W)."""
+    from PIL import Image
+
+    strip = torch.from_numpy(np.array(Image.open(io.BytesIO(png.numpy().tobytes()))))
+    return (
+        strip.reshape(count, len(strip) // count, strip.shape[1], -1)
+        .permute(0, 3, 1, 2)
+        .contiguous()
+    )
+
+
 def write_sample(name: str, root: str | Path | None = None, folder: Path = SAMPLES) -> Path:
     """Write the sample of the test set to a folder, the shipped one by default; its path."""
     test = load(name, "test", root)
@@ -241,13 +349,15 @@ def write_sample(name: str, root: str | Path | None = None, folder: Path = SAMPL
     chosen = []
     for label in range(classes):
         of_class = torch.nonzero(test.labels == label)[:, 0]
-        spread = torch.linspace(0, len(of_class) - 1, SAMPLE_IMAGES // classes).long()
+        spread = torch.linspace(
+            0, len(of_class) - 1, DATASETS[name].sample_images // classes
+        ).long()
         chosen.append(of_class[spread])
     index = torch.cat(chosen).sort().values
     path = folder / f"{name}.safetensors"
     write_safetensors(
         path,
-        {"images": test.images[index], "labels": test.labels[index].to(torch.uint8)},
+        {"png": as_png(test.images[index]), "labels": test.labels[index].to(torch.uint8)},
         {"licence": DATASETS[name].licence, "attribution": DATASETS[name].attribution},
     )
     return path

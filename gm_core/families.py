@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gm_core import autoregressive, masked_pixelcnn, metrics, pixelcnn, pixelrnn
+from gm_core import autoregressive, masked_pixelcnn, metrics, pixelcnn, pixelrnn, vae
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,15 @@ FAMILIES = {
         golden=autoregressive.golden,
         measure=metrics.likelihood,
         recipes="gm_core.training.pixelrnn",
+    ),
+    "vae": Family(
+        title="VAE",
+        paper="Kingma and Welling 2014",
+        config=vae.VAEConfig,
+        model=vae.VAE,
+        golden=vae.golden,
+        measure=metrics.bound,
+        recipes="gm_core.training.vae",
     ),
 }
 

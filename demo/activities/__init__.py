@@ -19,7 +19,7 @@ ANY = "any"  # no class is given
 
 
 @dataclass(frozen=True, slots=True)
-class PixelTab:
+class ModelTab:
     """A tab and the checkpoints it is about, the most important one first."""
 
     id: str
@@ -34,6 +34,14 @@ TITLES = {
     "pixelcnn-pixelart": "Gated PixelCNN, pixel art",
     "pixelrnn-row-mnist": "Row LSTM",
     "pixelrnn-diagonal-mnist": "Diagonal BiLSTM",
+    "vae-mnist": "VAE, 32 dimensions",
+    "vae-mnist-2d": "VAE, 2 dimensions",
+    "vae-mnist-beta0": "β = 0: autoencoder",
+    "vae-mnist-beta1": "β = 1: VAE",
+    "vae-mnist-beta4": "β = 4",
+    "vae-mnist-beta10": "β = 10",
+    "vae-fashion": "VAE, clothes",
+    "vae-avatars": "VAE, avatars",
 }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from demo import engine, inputs, render
 from demo.activities import (
     ANY,
-    PixelTab,
+    ModelTab,
     class_label,
     class_names,
     dataset_of,
@@ -261,7 +261,7 @@ def stopped(line: str) -> str:
     return f"Stopped. These are still the completions before: {line}"
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with a test image that the real model has completed."""
     models = grey_models(tab.models)
     shelf = examples(models)

@@ -11,7 +11,7 @@ import gradio as gr
 from torch import Tensor
 
 from demo import engine, inputs, render
-from demo.activities import PixelTab, dataset_of, level_names, model_dropdown
+from demo.activities import ModelTab, dataset_of, level_names, model_dropdown
 from demo.activities.generate import randomise
 from demo.components.player import player
 from demo.components.status import status
@@ -149,7 +149,7 @@ def random_digit() -> int:
     return random.SystemRandom().randint(1, len(digits()[1]))
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with a digit that the real model drew again."""
     models, labels = digit_models(tab.models), digits()[1]
     height = digits()[0].shape[2]

@@ -15,7 +15,7 @@ import gm_core
 from demo import engine, inputs, render
 from demo.activities import (
     ANY,
-    PixelTab,
+    ModelTab,
     class_label,
     class_names,
     level_names,
@@ -218,7 +218,7 @@ def new_level(levels: Any, config: PixelConfig) -> gr.Slider:
     return gr.Slider(**slider)
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with images on the canvas that the real model drew."""
 
     def sample(

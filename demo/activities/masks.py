@@ -12,7 +12,7 @@ from torch import Tensor
 
 import gm_core
 from demo import engine, inputs
-from demo.activities import TITLES, PixelTab
+from demo.activities import TITLES, ModelTab
 from demo.components.mask_losses import MaskLosses, Tiles, mask_losses
 from demo.components.mask_view import Cell, Grid, MaskView, Network, mask_view
 from demo.components.status import status
@@ -307,7 +307,7 @@ def stopped() -> str:
     return "Stopped: nothing is training now. Train both begins again at step 1."
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with all masks and views drawn."""
     gr.HTML(QUESTION, padding=False)
     mask_view(show_masks(), label="Masks", elem_id=f"{tab.id}-masks-view")

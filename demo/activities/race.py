@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from demo import engine, inputs
-from demo.activities import PixelTab, class_label, class_names
+from demo.activities import ModelTab, class_label, class_names
 from demo.activities.generate import randomise
 from demo.components.maps import Maps, Picture, maps
 from demo.components.status import status
@@ -167,7 +167,7 @@ def opening(label: str, seed: int) -> RaceFrame:
     return RaceFrame(tuple(lanes))
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with the image on its lane that the cached PixelCNN will draw."""
     first = opening("7", 7)
     below = captions(first)

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from demo import engine, inputs
-from demo.activities import TITLES, PixelTab
+from demo.activities import TITLES, ModelTab
 from demo.components import serial
 from demo.components.maps import Heat, Maps, Picture, maps
 from demo.components.status import status
@@ -180,7 +180,7 @@ def stopped() -> str:
     return "Stopped. What is grey was not measured; click a pixel to measure anew."
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with the middle pixel of a digit measured."""
     *_, (first, _) = measure(*FIRST)
     with gr.Row():

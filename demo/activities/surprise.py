@@ -17,7 +17,7 @@ from demo import engine, inputs, render
 from demo.activities import (
     ANY,
     TITLES,
-    PixelTab,
+    ModelTab,
     class_label,
     class_names,
     dataset_of,
@@ -247,7 +247,7 @@ def score(
     yield *shown, classes, show_results(results), results
 
 
-def build(tab: PixelTab) -> None:
+def build(tab: ModelTab) -> None:
     """The activity's contents, with a test image that the real model has scored."""
     models = grey_models(tab.models)
     shelf = examples(models)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from demo.activities import PixelTab, complete, generate, masks, race, sees, surprise
-from demo.activities.pixels import build_tab
+from demo.activities import ModelTab, complete, generate, masks, race, sees, surprise
+from demo.activities.tab import build_tab
 
 ID = "pixelcnn"
 TITLE = "PixelCNN"
-TAB = PixelTab(
+TAB = ModelTab(
     ID, ("pixelcnn-mnist", "pixelcnn-masked-mnist", "pixelcnn-fashion", "pixelcnn-pixelart")
 )
 ACTIVITIES = (generate, complete, surprise, sees, race, masks)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from demo.activities import PixelTab, complete, forcing, generate, race, sees, surprise
-from demo.activities.pixels import build_tab
+from demo.activities import ModelTab, complete, forcing, generate, race, sees, surprise
+from demo.activities.tab import build_tab
 
 ID = "pixelrnn"
 TITLE = "PixelRNN"
-TAB = PixelTab(ID, ("pixelrnn-diagonal-mnist", "pixelrnn-row-mnist"))
+TAB = ModelTab(ID, ("pixelrnn-diagonal-mnist", "pixelrnn-row-mnist"))
 ACTIVITIES = (generate, complete, surprise, sees, race, forcing)
 
 IDEA = """

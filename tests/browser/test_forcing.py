@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from demo.activities import PixelTab, forcing
+from demo.activities import ModelTab, forcing
 from demo.theme import CSS, theme
 from tests.browser.conftest import cells
 from tests.demo.test_forcing import MODELS, expected
@@ -25,7 +25,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
         with gr.Blocks() as demo:
-            forcing.build(PixelTab("pixelcnn", MODELS))
+            forcing.build(ModelTab("pixelcnn", MODELS))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
         yield url
         demo.close()

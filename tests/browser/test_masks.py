@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 import gm_core
-from demo.activities import PixelTab, masks
+from demo.activities import ModelTab, masks
 from demo.theme import CSS, theme
 from gm_core.mask_lab import views
 from tests.browser.test_maps import REAL, REAL_DARK, STUDENT
@@ -34,7 +34,7 @@ def url() -> Iterator[str]:
             with gr.Tab("Another"):
                 gr.Markdown("Something else")
             with gr.Tab("Masks"):
-                masks.build(PixelTab("pixelcnn", ("pixelcnn-mnist",)))
+                masks.build(ModelTab("pixelcnn", ("pixelcnn-mnist",)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
         yield url
         demo.close()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import gm_core
-from demo.activities import PixelTab, race
+from demo.activities import ModelTab, race
 from demo.theme import CSS, theme
 from tests.browser.test_maps import UNKNOWN, cells
 from tests.demo.test_race import NAMES, save_tiny
@@ -37,7 +37,7 @@ def url(folders: tuple[Path, Path]) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folders[0]))
         with gr.Blocks() as demo:
-            race.build(PixelTab("pixelcnn", NAMES[:1]))
+            race.build(ModelTab("pixelcnn", NAMES[:1]))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
         yield url
         demo.close()

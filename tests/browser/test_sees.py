@@ -16,14 +16,14 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 import gm_core
-from demo.activities import PixelTab, sees
+from demo.activities import ModelTab, sees
 from demo.theme import CSS, theme
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with gr.Blocks() as demo:
-        sees.build(PixelTab("pixelcnn", sees.MODELS))
+        sees.build(ModelTab("pixelcnn", sees.MODELS))
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
     yield url
     demo.close()

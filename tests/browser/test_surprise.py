@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 import gm_core
-from demo.activities import PixelTab, surprise
+from demo.activities import ModelTab, surprise
 from demo.activities.complete import examples
 from demo.theme import CSS, theme
 from gm_core import checkpoints
@@ -34,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             with gr.Tab("Other"):
                 gr.Markdown("Another activity")
             with gr.Tab("Surprise"):
-                surprise.build(PixelTab("pixelcnn", (DIGITS, CLOTHES)))
+                surprise.build(ModelTab("pixelcnn", (DIGITS, CLOTHES)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
         yield url
         demo.close()

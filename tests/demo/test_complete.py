@@ -17,7 +17,7 @@ import torch
 from gradio_client import Client
 
 import gm_core
-from demo.activities import PixelTab, complete
+from demo.activities import ModelTab, complete
 from demo.components.pad import Drawing
 from gm_core import data
 from gm_core.metrics import as_levels
@@ -48,7 +48,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
         with gr.Blocks() as demo:
-            complete.build(PixelTab("pixelcnn", (DIGITS, CLOTHES, COLOURED)))
+            complete.build(ModelTab("pixelcnn", (DIGITS, CLOTHES, COLOURED)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()

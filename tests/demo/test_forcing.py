@@ -16,7 +16,7 @@ import torch
 from gradio_client import Client
 
 import gm_core
-from demo.activities import PixelTab, forcing
+from demo.activities import ModelTab, forcing
 from gm_core import data
 from gm_core.forcing import ForcingFrame, force
 from tests.demo.test_api import call
@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
         with gr.Blocks() as demo:
-            forcing.build(PixelTab("pixelrnn", (*MODELS, "pixelcnn-fashion")))
+            forcing.build(ModelTab("pixelrnn", (*MODELS, "pixelcnn-fashion")))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()

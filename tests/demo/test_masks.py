@@ -15,7 +15,7 @@ from gradio_client import Client
 
 import gm_core
 from demo import engine
-from demo.activities import PixelTab, masks
+from demo.activities import ModelTab, masks
 from demo.components.mask_losses import MaskLosses, Tiles
 from demo.components.mask_view import Cell, Grid, MaskView, Network
 from gm_core import checkpoints
@@ -29,7 +29,7 @@ def url() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masks, "SECONDS", 600.0)  # a busy machine is slow, not wrong
         with gr.Blocks() as demo:
-            masks.build(PixelTab("pixelcnn", ("pixelcnn-mnist",)))
+            masks.build(ModelTab("pixelcnn", ("pixelcnn-mnist",)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()

@@ -17,7 +17,7 @@ import torch
 from gradio_client import Client
 
 import gm_core
-from demo.activities import PixelTab, race
+from demo.activities import ModelTab, race
 from gm_core import checkpoints
 from gm_core.families import split_name
 from gm_core.race import Lane, RaceFrame
@@ -43,7 +43,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
         with gr.Blocks() as demo:
-            race.build(PixelTab("pixelcnn", NAMES[:1]))
+            race.build(ModelTab("pixelcnn", NAMES[:1]))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()

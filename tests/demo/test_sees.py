@@ -16,7 +16,7 @@ from gradio_client import Client
 
 import gm_core
 from demo import engine
-from demo.activities import PixelTab, sees
+from demo.activities import ModelTab, sees
 from gm_core import data
 from gm_core.dependency import Dependency, dependencies
 from tests.demo.test_api import call
@@ -29,7 +29,7 @@ def url() -> Iterator[str]:
     with gr.Blocks() as demo:
         for tab in ("pixelrnn", "pixelcnn"):
             with gr.Tab(tab):
-                sees.build(PixelTab(tab, sees.MODELS))
+                sees.build(ModelTab(tab, sees.MODELS))
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield url
     demo.close()

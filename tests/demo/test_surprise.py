@@ -18,7 +18,7 @@ from gradio_client import Client
 from PIL import Image
 
 import gm_core
-from demo.activities import PixelTab, surprise
+from demo.activities import ModelTab, surprise
 from demo.activities.complete import examples
 from demo.components import rank
 from demo.components.pad import Drawing, read
@@ -65,7 +65,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         nats = scores(DIGITS, cross()).sum() + torch.arange(-250, 750)
         checkpoints.write_sample_nats(DIGITS, nats)
         with gr.Blocks() as demo:
-            surprise.build(PixelTab("pixelcnn", (DIGITS, CLOTHES, COLOURED)))
+            surprise.build(ModelTab("pixelcnn", (DIGITS, CLOTHES, COLOURED)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()

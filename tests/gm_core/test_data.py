@@ -7,8 +7,10 @@ import json
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,17 +25,20 @@ from gm_core.randomness import stream
 names = pytest.mark.parametrize("name", sorted(data.DATASETS))
 
 
-SHAPES = {"mnist": (1, 28, 28), "fashion": (1, 28, 28), "pixelart": (3, 16, 16)}
+SHAPES = {
+    "mnist": (2000, 1, 28, 28), "fashion": (2000, 1, 28, 28), "pixelart": (1000, 3, 16, 16),
+    "avatars": (480, 3, 64, 64),
+}  # fmt: skip
 
 
 @names
 def test_the_shipped_sample_is_balanced(name: str):
     sample = data.load(name, "sample")
     classes = len(data.DATASETS[name].class_names)
-    assert sample.images.shape == (1000, *SHAPES[name])
+    assert sample.images.shape == SHAPES[name]
     assert sample.images.dtype == torch.uint8
     assert sample.labels.dtype == torch.int64
-    assert torch.bincount(sample.labels).tolist() == [1000 // classes] * classes
+    assert torch.bincount(sample.labels).tolist() == [len(sample) // classes] * classes
     assert sample.images.max() == 255
 
 
@@ -60,12 +65,12 @@ def test_the_full_set_is_read_in_torchvisions_layout(tmp_path: Path, monkeypatch
 
 
 def test_the_sample_is_spread_over_the_test_set(tmp_path: Path):
-    write_torchvision_layout(tmp_path / "full", 2000)
+    write_torchvision_layout(tmp_path / "full", 3000)
     path = data.write_sample("mnist", tmp_path / "full", folder=tmp_path)
     assert path == tmp_path / "mnist.safetensors"
     test, sample = data.load("mnist", "test", tmp_path / "full"), load_file(path)
     of_first_class = test.images[test.labels == 0]
-    chosen = sample["images"][sample["labels"] == 0]
+    chosen = data.from_png(sample["png"], 2000)[sample["labels"] == 0]
     assert torch.equal(chosen[0], of_first_class[0])
     assert torch.equal(chosen[-1], of_first_class[-1])
 
@@ -85,17 +90,24 @@ def test_data_that_cannot_be_had_is_named(tmp_path: Path):
         data.load("mnist", "train", blocked)
 
 
+PIXELART = data.DRAWN["pixelart"]
+
+
+def change_pixelart(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    monkeypatch.setitem(data.DRAWN, "pixelart", replace(data.DRAWN["pixelart"], **changes))
+
+
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Pixelart with nine characters, an empty cache and no other folder; the cache's path."""
-    monkeypatch.setattr(data, "PIXELART_COUNTS", {"train": 6, "test": 3})
+    change_pixelart(monkeypatch, counts={"train": 6, "test": 3})
     monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("GM_DATA_DIR", raising=False)
     return tmp_path / "cache" / "pixelart" / "pixelart.safetensors"
 
 
 def draw(split: str, number: int) -> dicebear.Rendering:
-    return dicebear.render("pixel-art", {"seed": f"{split}-{number}", **data.PIXELART_OPTIONS}, 16)
+    return dicebear.render("pixel-art", {"seed": f"{split}-{number}", **PIXELART.options}, 16)
 
 
 def test_pixelart_is_drawn_by_seed(few: Path):
@@ -112,7 +124,7 @@ def test_pixelart_is_drawn_once_while_its_recipe_stays(few: Path, monkeypatch: p
     written = few.stat().st_ino
     assert torch.equal(data.load("pixelart", "train").images, first.images)
     assert few.stat().st_ino == written
-    monkeypatch.setattr(data, "PIXELART_COUNTS", {"train": 8, "test": 3})
+    change_pixelart(monkeypatch, counts={"train": 8, "test": 3})
     assert len(data.load("pixelart", "train")) == 8
 
 
@@ -123,7 +135,7 @@ def test_the_shipped_pixelart_is_what_the_seeds_draw():
     first: dict[int, torch.Tensor] = {}
     for number in range(60):
         character = draw("test", number)
-        first.setdefault(data.character_label(character.options), character.image)
+        first.setdefault(PIXELART.label(character.options), character.image)
     for label in range(classes):
         assert torch.equal(sample.images[sample.labels == label][0], first[label])
 
@@ -134,12 +146,12 @@ def test_the_labels_of_pixelart_name_what_is_drawn():
     )
     met = set()
     for number in range(60):
-        options = {"seed": f"test-{number}", **data.PIXELART_OPTIONS}
+        options = {"seed": f"test-{number}", **PIXELART.options}
         drawing = Avatar(style, options).to_string()  # the parts of an SVG drawing have names
         expected = "long hair" if 'id="hair-long' in drawing else "short hair"
         expected += ", hat" if 'id="hat-' in drawing else ""
         expected += ", glasses" if 'id="glasses-' in drawing else ""
-        label = data.character_label(draw("test", number).options)
+        label = PIXELART.label(draw("test", number).options)
         assert data.DATASETS["pixelart"].class_names[label] == expected
         met.add(label)
     assert met == set(range(8))
@@ -165,8 +177,8 @@ def test_no_character_is_drawn_twice(monkeypatch: pytest.MonkeyPatch):
         for key, value in draw("test", 0).options.items()
         if key not in ("seed", "skinColor")
     }
-    monkeypatch.setattr(data, "PIXELART_OPTIONS", fixed)
-    drawn = data.draw_characters({"train": 5, "test": 3})
+    change_pixelart(monkeypatch, options=fixed, counts={"train": 5, "test": 3})
+    drawn = data.draw("pixelart")
     images = torch.cat([drawn["train_images"], drawn["test_images"]])
     assert len(images) == len(images.unique(dim=0)) == 8
 
@@ -210,10 +222,10 @@ def test_samples_need_no_package_that_draws_or_downloads():
     code = (
         "import sys; from gm_core import data;"
         "print([len(data.load(name, 'sample')) for name in data.DATASETS]);"
-        "print({'dicebear', 'resvg_py', 'PIL', 'torchvision'} & set(sys.modules))"
+        "print({'dicebear', 'resvg_py', 'torchvision'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.splitlines() == ["[1000, 1000, 1000]", "set()"], result.stderr
+    assert result.stdout.splitlines() == ["[2000, 2000, 1000, 480]", "set()"], result.stderr
 
 
 def test_binarisation_draws_by_brightness():

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from gm_core.autoregressive import PixelModel, in_order
-from gm_core.families import FAMILIES
 from gm_core.forcing import ForcingFrame, force
 from gm_core.randomness import stream
-from tests.gm_core.tiny import decided
+from tests.gm_core.tiny import PIXEL_FAMILIES, decided
 
 COLOUR = {"levels": 5, "channels": 3, "level_features": 2}
-families = pytest.mark.parametrize("family", sorted(FAMILIES))
+families = pytest.mark.parametrize("family", PIXEL_FAMILIES)
 kinds = pytest.mark.parametrize("changes", [{}, COLOUR], ids=["2 levels", "colour"])
 TRUTH, FORCED, FREE = range(3)
 

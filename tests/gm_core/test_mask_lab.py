@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from gm_core.autoregressive import PixelModel, draw, pixel_noise
-from gm_core.families import FAMILIES
 from gm_core.mask_lab import (
     CONFIG,
     Drawings,
@@ -25,7 +24,7 @@ from gm_core.mask_lab import (
 )
 from gm_core.masked_pixelcnn import MaskedPixelCNN
 from gm_core.randomness import stream
-from tests.gm_core.tiny import decided, tiny
+from tests.gm_core.tiny import PIXEL_FAMILIES, decided, tiny
 
 STEPS = 60
 
@@ -192,7 +191,7 @@ def test_drawing_over_a_canvas_is_the_textbook_loop(sees_centre: bool, kind: dic
         assert torch.equal(drawn[0], frame.levels)
 
 
-@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("family", PIXEL_FAMILIES)
 def test_views_grow_layer_by_layer_to_the_receptive_field(family: str):
     model = tiny(family, width=21)
     row, column = 6, 8

@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from gm_core.surprise import Surprise, entropy, nearest_levels, surprise
-from tests.gm_core.tiny import CONFIGS, decided
-
-FAMILIES = sorted(CONFIGS)
+from tests.gm_core.tiny import PIXEL_FAMILIES, decided
 
 
 def image_for(model) -> torch.Tensor:
@@ -21,7 +19,7 @@ def image_for(model) -> torch.Tensor:
     return torch.randint(config.levels, size, generator=generator)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PIXEL_FAMILIES)
 @pytest.mark.parametrize("label", [None, 2])
 def test_the_bits_are_those_of_the_exact_likelihood(family: str, label: int | None):
     model = decided(family)
@@ -39,7 +37,7 @@ def test_the_bits_are_those_of_the_exact_likelihood(family: str, label: int | No
     assert torch.equal(last.levels, levels)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PIXEL_FAMILIES)
 def test_classes_are_weighed_by_bayes_rule(family: str):
     model = decided(family)
     levels = image_for(model)

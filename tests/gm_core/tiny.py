@@ -6,12 +6,14 @@ from dataclasses import fields
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gm_core.autoregressive import PixelModel
 from gm_core.families import FAMILIES
 from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
 from gm_core.pixelcnn import PixelCNNConfig
 from gm_core.pixelrnn import PixelRNNConfig
+from gm_core.vae import VAEConfig
 
 SIZE: dict[str, Any] = {"height": 8, "width": 9, "classes": 3, "head_features": 8}
 CONFIGS: dict[str, Any] = {
@@ -21,7 +23,9 @@ CONFIGS: dict[str, Any] = {
     ),
     "pixelrnn-row": PixelRNNConfig("row", states=8, layers=2, first_kernel=3, **SIZE),
     "pixelrnn-diagonal": PixelRNNConfig("diagonal", states=5, layers=2, first_kernel=3, **SIZE),
+    "vae": VAEConfig(height=8, width=12, latent=3, features=(4, 6), hidden=24),
 }
+PIXEL_FAMILIES = tuple(name for name in CONFIGS if name.startswith("pixel"))
 
 
 def tiny(family: str, **changes: Any) -> Any:
@@ -43,3 +47,15 @@ def decided(family: str, **changes: Any) -> PixelModel:
     with torch.no_grad():  # or a level would be favoured at every pixel alike
         weight -= weight.mean(dim=1, keepdim=True)
     return model
+
+
+def batch(family: str, count: int) -> tuple[Tensor, ...]:
+    """What the family's loss takes besides the model: random images, always the same."""
+    config = CONFIGS[family]
+    generator = torch.Generator().manual_seed(0)
+    size = (count, config.channels, config.height, config.width)
+    if family == "vae":
+        noise = torch.randn(count, config.latent, generator=generator)
+        return torch.randint(2, size, generator=generator).float(), noise
+    levels = torch.randint(config.levels, size, generator=generator)
+    return levels, torch.arange(count) % (config.classes + 1)

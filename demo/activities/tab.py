@@ -1,4 +1,4 @@
-"""A tab about models that draw pixel after pixel: the idea, the models, the activities."""
+"""A tab about models: the idea, the models, the activities."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from types import ModuleType
 import gradio as gr
 import torch
 
-from demo.activities import TITLES, PixelTab
+from demo.activities import TITLES, ModelTab
 from demo.components.lesson import lesson
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
 
 
-def describe_models(tab: PixelTab) -> str:
+def describe_models(tab: ModelTab) -> str:
     """A quiet line a model: what it is, its figure, its data."""
     device = "GPU" if torch.cuda.is_available() else "CPU"
     lines = []
@@ -36,7 +36,7 @@ def describe_models(tab: PixelTab) -> str:
     )
 
 
-def build_tab(tab: PixelTab, idea: str, activities: tuple[ModuleType, ...]) -> None:
+def build_tab(tab: ModelTab, idea: str, activities: tuple[ModuleType, ...]) -> None:
     """The tab's contents."""
     gr.HTML(f"{idea}{describe_models(tab)}", padding=False)
     with gr.Tabs():

@@ -1,0 +1,153 @@
+"""Codes: what the code of an image says, paths between codes, and directions among them.
+
+    straight     (1 - t) a + t b
+    spherical    along the arc from a to b, since almost all codes of a Gaussian in many dimensions
+                 lie on a shell of radius sqrt(dimensions), which a straight line leaves
+    direction    from the mean code of images without something to that of images with it, turned
+                 so that it separates the two best
+
+Sources: White, "Sampling Generative Networks", 2016 (spherical interpolation, attribute vectors);
+Burda et al., "Importance Weighted Autoencoders", 2016 (the bound of K samples).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gm_core.frames import Frame
+from gm_core.vae import VAE, kl_divergence
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What q(z | x) says of images, and what comes back; on the CPU."""
+
+    mean: Tensor  # float32 (B, latent)
+    sigma: Tensor  # float32 (B, latent): standard deviation
+    kl: Tensor  # float32 (B, latent): KL(q(z_d | x) || p(z_d)), nats
+    reconstruction: Tensor  # float32 (B, C, H, W) in [0, 1]: the decoded mean
+    log_likelihood: Tensor  # float32 (B,): log p(x | z) with one z of q(z | x), nats
+
+    @property
+    def elbo(self) -> Tensor:
+        """The bound on log p(x), nats: (B,)."""
+        return self.log_likelihood - self.kl.sum(dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The bounds on log p(x) of one image by K samples, for several K."""
+
+    step: int
+    total: int
+    samples: tuple[int, ...]  # K, rising
+    nats: tuple[float, ...]  # mean over the groups of K among all samples drawn
+    spread: tuple[float, ...]  # standard deviation over these groups
+
+
+@torch.no_grad()
+def encode(model: VAE, images: Tensor, *, seed: int = 0) -> Iterator[Encoding]:
+    """The code of images (B, C, H, W) in [0, 1], and what the model makes of it: one record."""
+    mean, log_variance = model.encode(images)
+    yield Encoding(
+        mean=mean.cpu(),
+        sigma=(log_variance / 2).exp().cpu(),
+        kl=kl_divergence(mean, log_variance).cpu(),
+        reconstruction=model.decode(mean).cpu(),
+        log_likelihood=model.elbo(images, seed=seed).reconstruction.cpu(),
+    )
+
+
+@torch.no_grad()
+def decode(model: VAE, z: Tensor) -> Iterator[Frame]:
+    """The mean images of codes (B, latent): one frame."""
+    yield Frame(model.decode(z).cpu(), 1, 1, "decoded")
+
+
+@torch.no_grad()
+def tighten(model: VAE, image: Tensor, *, samples: int, seed: int) -> Iterator[Bound]:
+    """The bound on log p(x) of an image (C, H, W) in [0, 1] by K = 1, 2, 5, 10, ... samples of z.
+
+    A record whenever enough samples are drawn for the next K, with all K so far; the last one has
+    all `samples`. Raises ValueError for less than one sample.
+    """
+    if samples < 1:
+        raise ValueError(f"There must be at least one sample, not {samples}.")
+    sizes = [
+        digit * 10**power
+        for power in range(math.ceil(math.log10(samples)) + 1)
+        for digit in (1, 2, 5)
+        if digit * 10**power < samples
+    ] + [samples]
+    weights = torch.empty(0, dtype=torch.float64)
+    for step, size in enumerate(sizes, start=1):
+        more = model.log_weights(image[None], importance_samples=size, seed=seed)[0, len(weights) :]
+        weights = torch.cat([weights, more])
+        bounds = [groups_of(weights, done) for done in sizes[:step]]
+        yield Bound(
+            step=step,
+            total=len(sizes),
+            samples=tuple(sizes[:step]),
+            nats=tuple(float(bound.mean()) for bound in bounds),
+            spread=tuple(float(bound.std(correction=0)) for bound in bounds),
+        )
+
+
+def groups_of(weights: Tensor, size: int) -> Tensor:
+    """The bound by each group of so many log-weights (K,): nats (K // size,)."""
+    groups = weights[: len(weights) // size * size].view(-1, size)
+    return groups.logsumexp(dim=1) - math.log(size)
+
+
+def straight(first: Tensor, second: Tensor, steps: int) -> Tensor:
+    """Codes on the line between two (latent,), both ends included: (steps, latent)."""
+    shares = torch.linspace(0, 1, steps)[:, None]
+    return torch.lerp(first, second, shares)
+
+
+def spherical(first: Tensor, second: Tensor, steps: int) -> Tensor:
+    """Codes on the arc between two (latent,), both ends included: (steps, latent).
+
+    The length changes evenly on the way. Codes in line, or of length zero, have no arc: then it is
+    the straight line.
+    """
+    lengths = first.norm(), second.norm()
+    if not (lengths[0] and lengths[1]):
+        return straight(first, second, steps)
+    cosine = torch.dot(first, second) / (lengths[0] * lengths[1])
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    if angle.sin() < 1e-4:
+        return straight(first, second, steps)
+    shares = torch.linspace(0, 1, steps)[:, None]
+    units = first / lengths[0], second / lengths[1]
+    arc = (
+        ((1 - shares) * angle).sin() * units[0] + (shares * angle).sin() * units[1]
+    ) / angle.sin()
+    return arc * torch.lerp(lengths[0], lengths[1], shares)
+
+
+def direction(codes: Tensor, has_it: Tensor) -> Tensor:
+    """What to add to a code for an attribute: codes (N, latent), has_it bool (N,) -> (latent,).
+
+    The normal of the plane that separates the two groups best (linear discriminant analysis), as
+    long as from one group's mean to the other's along it. With fewer images than it takes to know
+    how the codes scatter, the scatter is taken to be the same in all directions. Raises ValueError
+    where one of the groups is empty.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    if has_it.all() or not has_it.any():
+        raise ValueError("There must be images with the attribute and images without it.")
+    apart = codes[has_it].mean(dim=0) - codes[~has_it].mean(dim=0)
+    if len(codes) < 4 * codes.shape[1]:
+        return apart
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    analysis.fit(codes.numpy(), has_it.numpy())
+    normal = torch.from_numpy(analysis.coef_[0]).to(codes.dtype)
+    normal /= normal.norm()
+    return normal * torch.dot(normal, apart)
