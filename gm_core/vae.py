@@ -111,7 +111,7 @@ class VAE(nn.Module):
             *up,
         )  # fmt: skip
         if config.likelihood == "logistic":
-            self.log_width = nn.Parameter(torch.full((config.channels, 1, 1), -2.0))
+            self.log_width = nn.Parameter(torch.full((config.channels, 1, 1), -3.5))
 
     @property
     def device(self) -> torch.device:

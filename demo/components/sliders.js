@@ -30,7 +30,8 @@ function write(node, text) {
 
 const kept = (number, most) => Math.min(most, Math.max(-most, number));
 const toPercent = (number) => (100 * (kept(number, END) + END)) / (2 * END);
-const signed = (number, digits) => number.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
+const rounded = (number, digits) => number.toFixed(digits).replace(/^-(?=0\.?0*$)/, ""); // never −0
+const signed = (number, digits) => rounded(number, digits).replace("-", "−");
 
 // --- pictures ------------------------------------------------------------------------------
 
@@ -111,11 +112,10 @@ function buildRow(dimension) {
 
 function build() {
   const { order } = state.value;
-  const board = find(".board");
-  board.replaceChildren();
+  find(".board").replaceChildren();
   buildAxis();
   state.rows = order.map(buildRow);
-  board.insertBefore(board.firstChild.cloneNode(true), null);
+  buildAxis(); // of the right side, see arrange
 }
 
 // As many rows on the left as on the right, each side under an axis of its own.
@@ -152,6 +152,7 @@ function fill({ box, dimension, band, mean, beyond, typed, bar, told }) {
   write(beyond, centre < 0 ? `◂ ${signed(centre, 1)}` : `${signed(centre, 1)} ▸`);
   typed.min = -value.limit;
   typed.max = value.limit;
+  // Where a bar ends is fixed: a dearer dimension fills it, and its number says by how much.
   bar.style.width = `${Math.min(100, (100 * nats) / value.klEnd)}%`;
   write(told, isUsed ? nats.toFixed(nats < 99.95 ? 2 - (nats >= 9.995) : 0) : "unused");
 }
@@ -160,8 +161,8 @@ function fill({ box, dimension, band, mean, beyond, typed, bar, told }) {
 function place({ dimension, range, typed }) {
   const number = state.z[dimension];
   range.value = kept(number, END);
-  range.setAttribute("aria-valuetext", `${number.toFixed(2)} prior sigma units`);
-  const text = number.toFixed(Math.abs(number) < 9.995 ? 2 : 1);
+  range.setAttribute("aria-valuetext", `${rounded(number, 2)} prior sigma units`);
+  const text = rounded(number, Math.abs(number) < 9.995 ? 2 : 1);
   if (element.ownerDocument.activeElement !== typed || typed.valueAsNumber !== number) typed.value = text;
 }
 
@@ -278,4 +279,3 @@ const resized = new ResizeObserver(() => {
 });
 resized.observe(find(".ruler"));
 take(props.value);
-follow(props.answer);

@@ -6,6 +6,7 @@ spread over several processes by `accelerate launch`, sees the same data as one 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def train(
     `state` is a file that the run is saved to and, where it exists, resumed from; several machines
     must share it. If it `compiles`, which needs a C++ compiler, so are the modules that the recipe
     names. Raises ValueError if it is of a run with another seed, config, batch size or
-    number of images.
+    number of images, FloatingPointError for a loss that is not finite.
     """
     schedule = recipe.schedule
     run = {
@@ -133,6 +134,10 @@ def train(
                 if validation is not None and saves:
                     measured = evaluate_loss(averaged.module, recipe, validation, seed)
                 mean_loss: Any = accelerator.reduce(torch.stack(losses).mean(), "mean")
+                if not math.isfinite(mean_loss):
+                    raise FloatingPointError(
+                        f"The loss is {float(mean_loss)} at step {done}: lower the learning rate."
+                    )
                 yield TrainingRecord(
                     step=done,
                     total=schedule.steps,

@@ -74,11 +74,11 @@ RECIPES = {
     **{f"vae-mnist-beta{beta}": dense(latent=10, beta=float(beta)) for beta in (0, 1, 4, 10)},
     "vae-fashion": presets(
         replace(CONVOLUTIONAL, **FASHION), replace(WIDE, **FASHION), "fashion",
-        steps=8_000, max_gradient_norm=1000.0,
+        steps=8_000, learning_rate=1e-3, max_gradient_norm=5000.0,
     ),
     "vae-avatars": presets(
         replace(CONVOLUTIONAL, **AVATARS, features=(24, 48, 96), blocks=1),
         replace(WIDE, **AVATARS, features=(48, 96, 192), blocks=1),
-        "avatars", steps=6_000, batch_size=32, max_gradient_norm=20_000.0,
+        "avatars", steps=6_000, batch_size=32, learning_rate=1e-3, max_gradient_norm=100_000.0,
     ),
 }  # fmt: skip

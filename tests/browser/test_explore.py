@@ -197,6 +197,28 @@ def test_the_last_value_of_a_fast_drag_wins(open_activity: Callable[..., Page]):
     expect_moved(page, PLAIN, {6: value})
 
 
+def test_an_answer_to_a_code_that_is_gone_is_dropped(open_activity: Callable[..., Page]):
+    page = open_activity()
+    requests: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        requests.append(route)
+        if len(requests) > 1:
+            route.continue_()
+
+    page.route(re.compile("/predict"), hold_first)
+    with page.expect_request(re.compile("/predict")):
+        row(page, 6).get_by_role("slider").press("Home")
+    page.locator(".pad .strip button").nth(4).click()
+    own = decoded(PLAIN, mean_of(PLAIN, picked(4)))
+    expect_pixels(page, "decoded", own)
+    with page.expect_event("requestfinished"):
+        requests[0].continue_()
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert shown(page, "decoded") == own
+    expect(page.locator(".from")).to_have_text(OWN)
+
+
 def test_by_keyboard_and_as_a_typed_number(open_activity: Callable[..., Page]):
     page = open_activity()
     slider = row(page, 0).get_by_role("slider", name="z 1", exact=True)
