@@ -13,15 +13,18 @@ from typing import Any, Literal
 import torch
 
 import gm_core
+from gm_core import checkpoints, data
 from gm_core.autoregressive import Method
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
 from gm_core.frames import Frame
-from gm_core.latent import Bound, Encoding
+from gm_core.latent import Bound, Encoding, Survey
 from gm_core.latent import decode as decode_codes
 from gm_core.latent import encode as encode_images
+from gm_core.latent import survey as survey_codes
 from gm_core.latent import tighten as tighten_bound
 from gm_core.mask_lab import train_masks
+from gm_core.metrics import as_pictures
 from gm_core.race import Contestant, RaceFrame
 from gm_core.race import race as run_race
 from gm_core.surprise import Surprise
@@ -123,6 +126,16 @@ def tighten(model: str, *, image: list[Any], samples: int, seed: int) -> Iterato
     yield from tighten_bound(gm_core.load(model), torch.tensor(image), samples=samples, seed=seed)
 
 
+def survey(
+    models: list[str], *, count: int, seed: int, reach: float, cells: int
+) -> Iterator[Survey]:
+    """Records of `gm_core.latent.survey`, a model each, of the first one's shipped test images."""
+    networks = [gm_core.load(name) for name in models]
+    sample = data.load(checkpoints.describe(models[0]).dataset, "sample")
+    images = as_pictures(networks[0], sample.images)
+    yield from survey_codes(networks, images, count=count, seed=seed, reach=reach, cells=cells)
+
+
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "sample": sample,
     "dependency": dependency,
@@ -133,6 +146,7 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "encode": encode,
     "decode": decode,
     "tighten": tighten,
+    "survey": survey,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +20,7 @@ from gm_core.metrics import bits_per_dimension
 
 UNKNOWN_GREY = 154  # --gm-unknown of the light style sheet
 GAP = 2  # pixels of an image between two images of a grid
+LABEL_HEIGHT = 28  # screen pixels under an exported picture
 EXPORT_SIZE = 448  # screen pixels: about how large an exported picture is
 GIF_FRAMES = 56
 GIF_SECONDS = 5.0
@@ -114,10 +115,11 @@ def export_scale(images: NDArray[np.uint8]) -> int:
     return max(2, round(EXPORT_SIZE / longest))
 
 
-def grid(images: NDArray[np.uint8], scale: int) -> Image.Image:
-    """uint8 (B, H, W, C) -> one picture, nearly square, pixels enlarged with hard edges."""
+def grid(images: NDArray[np.uint8], scale: int, columns: int | None = None) -> Image.Image:
+    """uint8 (B, H, W, C) -> one picture, by default nearly square, pixels enlarged with hard
+    edges."""
     count, height, width, channels = images.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     canvas = np.full(
         (rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels), 255, np.uint8
@@ -145,8 +147,47 @@ def raster_animation(images: NDArray[np.uint8], scale: int, format: str) -> byte
         shown = np.full_like(pixels, UNKNOWN_GREY)
         shown[:, :done] = pixels[:, :done]
         pictures.append(grid(shown.reshape(images.shape), scale))
-    pace = round(1000 * GIF_SECONDS / GIF_FRAMES)
-    durations = [pace] * (GIF_FRAMES - 1) + [round(1000 * GIF_HOLD_SECONDS)]
+    return animation(pictures, format)
+
+
+def path_animation(
+    frames: NDArray[np.uint8], names: Sequence[str], scale: int, format: str
+) -> bytes:
+    """Paths (steps, paths, H, W, C) played side by side, each over its name, as "GIF" or "WEBP"."""
+    return animation([named(grid(images, scale, len(names)), names) for images in frames], format)
+
+
+def path_strips(strips: Sequence[NDArray[np.uint8]], names: Sequence[str], scale: int) -> bytes:
+    """A row of pictures (B, H, W, C) a path, each over its name, as PNG."""
+    rows = [
+        named(grid(images, scale, len(images)), [name])
+        for images, name in zip(strips, names, strict=True)
+    ]
+    sheet = Image.new(rows[0].mode, (rows[0].width, sum(row.height for row in rows)))
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def named(picture: Image.Image, names: Sequence[str]) -> Image.Image:
+    """A picture with names under it, evenly spaced."""
+    sheet = Image.new(picture.mode, (picture.width, picture.height + LABEL_HEIGHT), "white")
+    sheet.paste(picture)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LABEL_HEIGHT * 0.6)
+    for index, name in enumerate(names):
+        middle = picture.width * (2 * index + 1) / (2 * len(names))
+        pen.text((middle, picture.height + LABEL_HEIGHT / 2), name, "black", font, anchor="mm")
+    return sheet
+
+
+def animation(pictures: Sequence[Image.Image], format: str) -> bytes:
+    """Pictures one after the other, as "GIF" or "WEBP"; the end is held."""
+    pace = round(1000 * GIF_SECONDS / len(pictures))
+    durations = [pace] * (len(pictures) - 1) + [round(1000 * GIF_HOLD_SECONDS)]
     file = io.BytesIO()
     pictures[0].save(
         file, format, save_all=True, append_images=pictures[1:], duration=durations, loop=0,

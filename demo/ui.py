@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-from demo.tabs import overview, pixelcnn, pixelrnn
+from demo.tabs import overview, pixelcnn, pixelrnn, vae
 
-MODEL_TABS = (pixelrnn, pixelcnn)
+MODEL_TABS = (pixelrnn, pixelcnn, vae)
 
 HEADING = """
 <div class="gm-title"><h1>Generative models</h1>

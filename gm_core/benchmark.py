@@ -172,7 +172,7 @@ def main() -> None:
     print(table(timings))
     print("\n| asked for | until it is there |\n|---|---|")
     for name, wait in waits(arguments.repeats, arguments.device):
-        print(f"| {name} | {wait:.3f} s |")
+        print(f"| {name} | {wait:.4f} s |")
     if device.type == "cuda":
         print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MB")
 

@@ -1,6 +1,6 @@
 """Measure a checkpoint on the test set: `python -m gm_core.evaluate NAME` writes metrics.json.
 
-How it scores each image of the shipped sample is written too, for ranks among them.
+How a model of pixels scores each image of the shipped sample is written too, for ranks among them.
 
 Nothing else in this repository measures anything on the test set.
 """
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from gm_core import checkpoints, data
+from gm_core.autoregressive import PixelModel
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
 from gm_core.metrics import as_levels, log_probs
@@ -88,7 +89,8 @@ def main() -> None:
     )
     parser.add_argument("--sample", action="store_true", help="score the shipped sample only")
     arguments = parser.parse_args()
-    if not arguments.limit:
+    is_exact = isinstance(checkpoints.load(arguments.name), PixelModel)
+    if is_exact and not arguments.limit:
         checkpoints.write_sample_nats(arguments.name, sample_nats(arguments.name))
     if arguments.sample:
         return

@@ -13,14 +13,15 @@ Burda et al., "Importance Weighted Autoencoders", 2016 (the bound of K samples).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gm_core.frames import Frame
-from gm_core.vae import VAE, kl_divergence
+from gm_core.randomness import stream
+from gm_core.vae import USED, VAE, kl_divergence, latent_noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,18 @@ class Bound:
     spread: tuple[float, ...]  # standard deviation over these groups
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Where the codes of many images lie, beside the prior, and what is decoded from either."""
+
+    from_prior: Tensor  # float32 (N, C, H, W) in [0, 1]: z from p(z)
+    from_images: Tensor  # float32 (N, C, H, W) in [0, 1]: z from q(z | x) of images x
+    density: Tensor  # float64 (cells, cells): share of the codes in each cell of a plane
+    dimensions: tuple[int, int]  # the two most used ones, the plane's x and y (upwards)
+    inside: float  # share of the codes, and of all in that plane, within two sigma of the prior
+    used: int  # dimensions with at least USED nats of KL on average
+
+
 @torch.no_grad()
 def encode(model: VAE, images: Tensor, *, seed: int = 0) -> Iterator[Encoding]:
     """The code of images (B, C, H, W) in [0, 1], and what the model makes of it: one record."""
@@ -67,6 +80,36 @@ def encode(model: VAE, images: Tensor, *, seed: int = 0) -> Iterator[Encoding]:
 def decode(model: VAE, z: Tensor) -> Iterator[Frame]:
     """The mean images of codes (B, latent): one frame."""
     yield Frame(model.decode(z).cpu(), 1, 1, "decoded")
+
+
+@torch.no_grad()
+def survey(
+    models: Iterable[VAE], images: Tensor, *, count: int, seed: int, reach: float, cells: int
+) -> Iterator[Survey]:
+    """A record a model: images (B, C, H, W) in [0, 1], of which `count` are decoded again.
+
+    Models with equally many dimensions decode the same z from the prior. The plane goes from
+    -reach to reach; codes beyond it are in no cell.
+    """
+    for model in models:
+        mean, log_variance = model.encode(images)
+        latent = mean.shape[1]
+        noise = latent_noise(seed, len(images) + count, latent).to(mean.device)
+        codes = mean + (log_variance / 2).exp() * noise[count:]
+        kl = kl_divergence(mean, log_variance).mean(dim=0)
+        order = kl.argsort(descending=True)
+        x, y = int(order[0]), int(order[min(1, latent - 1)])
+        plane = codes[:, [x, y]].double().cpu()
+        chosen = torch.randperm(len(images), generator=stream(seed, latent))[:count]
+        counts = torch.histogramdd(plane, bins=[cells, cells], range=[-reach, reach] * 2).hist
+        yield Survey(
+            from_prior=model.decode(noise[:count]).cpu(),
+            from_images=model.decode(codes[chosen.to(codes.device)]).cpu(),
+            density=counts.T.flip(0) / len(images),
+            dimensions=(x, y),
+            inside=float((plane.norm(dim=1) <= 2).double().mean()),
+            used=int((kl >= USED).sum()),
+        )
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from gm_core.randomness import stream
 
 Likelihood = Literal["bernoulli", "logistic"]
+USED = 0.01  # nats of KL, on average, from which a dimension says something
 MOST_AT_ONCE = 500  # codes that are decoded together
 
 

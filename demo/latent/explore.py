@@ -25,7 +25,7 @@ from demo.components.status import status
 from gm_core import checkpoints, data
 from gm_core.latent import Encoding
 from gm_core.metrics import as_pictures
-from gm_core.vae import VAE, kl_divergence, latent_noise
+from gm_core.vae import USED, VAE, kl_divergence, latent_noise
 
 TITLE = "Explore"
 MODELS = (
@@ -37,7 +37,6 @@ FIRST_EXAMPLE = 7
 FIRST_SEED = 0
 LARGEST = 100  # |z|: absurd under the prior, but the codes of an autoencoder come near to 40
 AVERAGED = 500  # test images that say which dimensions are used
-LEAST_USED = 0.01  # nats: a dimension that costs less says nothing
 ALL_BUT_FEW = 0.95  # of the test images: their KL fits on a bar
 LEAST_END = 5  # nats: the bars of all models with a prior have one scale
 
@@ -59,7 +58,7 @@ class Usage:
 
     @property
     def used(self) -> NDArray[np.bool_]:
-        return self.kl >= LEAST_USED
+        return self.kl >= USED
 
 
 @torch.no_grad()

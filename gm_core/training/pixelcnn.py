@@ -75,7 +75,7 @@ RECIPES = {
             config=MaskedPixelCNNConfig(),
             dataset="mnist",
             schedule=Schedule(
-                steps=1_800, batch_size=32, learning_rate=2e-3, max_gradient_norm=100.0
+                steps=9_800, batch_size=32, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
             loss=negative_log_likelihood,

@@ -7,7 +7,17 @@ import math
 import pytest
 import torch
 
-from gm_core.latent import decode, direction, encode, groups_of, spherical, straight, tighten
+from gm_core.latent import (
+    decode,
+    direction,
+    encode,
+    groups_of,
+    spherical,
+    straight,
+    survey,
+    tighten,
+)  # fmt: skip
+from gm_core.vae import USED
 from tests.gm_core.tiny import batch, tiny
 
 
@@ -109,3 +119,27 @@ def test_the_sizes_end_with_what_was_asked(samples: int, expected: tuple[int, ..
 def test_no_samples_are_refused():
     with pytest.raises(ValueError, match="at least one sample"):
         list(tighten(tiny("vae"), batch("vae", 1)[0][0], samples=0, seed=0))
+
+
+def test_a_survey_shows_where_codes_lie_beside_the_prior():
+    images = batch("vae", 40)[0]
+    models = [tiny("vae"), tiny("vae", beta=4.0)]
+    first, second = survey(models, images, count=4, seed=1, reach=4.0, cells=10)
+    assert first.from_prior.shape == first.from_images.shape == (4, *images.shape[1:])
+    assert torch.equal(first.from_prior, second.from_prior)  # the same z, the same weights
+    assert first.density.shape == (10, 10)
+    assert first.density.sum().item() == pytest.approx(1)  # all within four sigma
+    kl = next(encode(models[0], images)).kl.mean(0)
+    assert first.dimensions == tuple(kl.argsort(descending=True)[:2].tolist())
+    assert first.used == int((kl >= USED).sum())
+
+
+def test_the_plane_of_a_survey_has_its_second_dimension_upwards():
+    model = tiny("vae")
+    with torch.no_grad():
+        model.encoder[-1].weight.zero_()
+        model.encoder[-1].bias.copy_(torch.tensor([2.5, 1.5, 0.0, -20.0, -20.0, 0.0]))
+    [record] = survey([model], batch("vae", 5)[0], count=1, seed=0, reach=4.0, cells=8)
+    assert record.dimensions == (0, 1)
+    assert record.density[2, 6] == 1  # third row from the top, seventh column
+    assert record.inside == 0
