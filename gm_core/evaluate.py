@@ -20,11 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gm_core import checkpoints, data
+from gm_core import attributes, checkpoints, data
 from gm_core.autoregressive import PixelModel
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
 from gm_core.metrics import as_levels, log_probs
+from gm_core.vae import VAE
 
 
 def hardware(device: torch.device) -> str:
@@ -61,6 +62,8 @@ def evaluate(name: str, root: str | None = None, limit: int | None = None) -> di
         test = data.Images(test.images[:limit], test.labels[:limit])
     started = time.perf_counter()
     figures = FAMILIES[info.family].measure(model, test)
+    if isinstance(model, VAE) and info.dataset == attributes.DATASET:
+        figures += attributes.measure(model, test, data.load(info.dataset, "train", root))
     return {
         "figures": [asdict(figure) for figure in figures],
         "weights": info.weights,  # sha256 of what was measured

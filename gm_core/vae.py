@@ -133,6 +133,20 @@ class VAE(nn.Module):
         raw = self.parameters_of(z)
         return raw.sigmoid() if self.config.likelihood == "bernoulli" else (raw + 0.5).clamp(0, 1)
 
+    @torch.no_grad()
+    def draw(self, z: Tensor, *, seed: int) -> Tensor:
+        """Images of p(x | z), each pixel drawn by itself: (B, latent) -> (B, C, H, W) in [0, 1]."""
+        raw = self.parameters_of(z).cpu()
+        noise = torch.stack(
+            [torch.rand(raw.shape[1:], generator=stream(seed, index)) for index in range(len(raw))]
+        )
+        if self.config.likelihood == "bernoulli":
+            return (noise < raw.sigmoid()).float()
+        # Never 0 or 1, where the logistic distribution has no value.
+        logistic = noise.clamp(1e-6, 1 - 1e-6).logit()
+        levels = raw + 0.5 + self.log_width.cpu().exp() * logistic
+        return (levels.clamp(0, 1) * 255).round() / 255
+
     def log_likelihood(self, raw: Tensor, images: Tensor) -> Tensor:
         """log p(x | z), nats: the decoder's (B, C, H, W), images alike in [0, 1] -> (B,)."""
         if self.config.likelihood == "bernoulli":

@@ -20,7 +20,8 @@ from demo.activities.complete import fitting_example
 from demo.components.maps import Maps, Picture, maps
 from demo.components.pad import Drawing, pad, read
 from demo.components.status import status
-from demo.latent.bound import NOTHING_DRAWN, examples, name_picture, sees_binary, test_images
+from demo.latent import examples, name_picture, sees_binary, test_images
+from demo.latent.bound import NOTHING_DRAWN
 from gm_core import checkpoints
 from gm_core.randomness import stream
 from gm_core.vae import VAE
@@ -70,18 +71,6 @@ def test_codes(network: VAE, dataset: str) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def draw_pixels(network: VAE, z: Tensor, generator: torch.Generator) -> Tensor:
-    """An image from p(x | z), every pixel by itself: (1, latent) -> (C, H, W) in [0, 1]."""
-    raw = network.parameters_of(z)[0].cpu()
-    # Never 0 or 1, where the logistic distribution has no value.
-    noise = torch.rand(raw.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-    if network.config.likelihood == "bernoulli":
-        return (noise < raw.sigmoid()).float()
-    levels = raw + 0.5 + network.log_width.detach().cpu().exp() * noise.logit()
-    return (levels.clamp(0, 1) * 255).round() / 255
-
-
-@torch.no_grad()
 def compare(image: Tensor, model: str, count: int, seed: int) -> Blur:
     """All answers to an image (C, H, W) in [0, 1]; `count` codes are sampled."""
     network: VAE = gm_core.load(model)
@@ -100,7 +89,7 @@ def compare(image: Tensor, model: str, count: int, seed: int) -> Blur:
         image=image,
         reconstruction=code.reconstruction[0],
         mean=decoded.images.mean(dim=0),
-        draw=draw_pixels(network, code.mean, stream(seed, 1)),
+        draw=network.draw(code.mean, seed=seed)[0],
         nearest=pictures[distance.masked_fill(itself, math.inf).argmin()],
         neighbours=pictures[far.topk(NEIGHBOURS, largest=False).indices].mean(dim=0),
         nats=-float(likelihood),
@@ -191,7 +180,7 @@ def build(tab: ModelTab) -> None:
             return gr.skip(), NOTHING_DRAWN
         image = torch.from_numpy(picture.pixels)[None] / 255
         compared = compare(image, model, count, seed)
-        what = name_picture(picture, shelf)
+        what = name_picture(picture.pixels, shelf)
         return show(compared, what, model, count), status_line(compared, model)
 
     def blur(drawing: dict[str, Any], model: str, codes: float, seed: float) -> tuple[Any, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +15,11 @@ from torch import Tensor
 import gm_core
 from demo import engine, inputs
 from demo.activities import TITLES, ModelTab, dataset_of
-from demo.activities.complete import MOST_EXAMPLES, Examples
 from demo.components.curve import Curve, curve
 from demo.components.pad import Drawing, pad, read
 from demo.components.status import status
-from gm_core import checkpoints, data
-from gm_core.data import Images
+from demo.latent import examples, name_picture
 from gm_core.latent import Bound
-from gm_core.randomness import stream
 from gm_core.surprise import nearest_levels
 
 TITLE = "The bound"
@@ -33,7 +29,6 @@ SAMPLES = (100, 1_000, 5_000)
 MOST_SAMPLES = SAMPLES[-1]
 LIVE_SAMPLES = SAMPLES[0]  # after every stroke
 FIRST_EXAMPLE = 7
-DRAWING = "your drawing"
 NOTHING_DRAWN = "Nothing is drawn yet: draw something, or pick a test image."
 
 QUESTION = """
@@ -82,45 +77,6 @@ td i { display: inline-block; box-sizing: border-box; width: 1.05em; height: 1.0
   vertical-align: -.15em; }
 small { font-size: .88rem; color: var(--body-text-color-subdued); font-weight: 400; }
 """
-
-
-# --- test images to pick from, as VAEs see them --------------------------------------------------
-
-
-@functools.cache
-def test_images(dataset: str, *, binary: bool) -> Images:
-    """The shipped test images; binary: black and white, by the first frozen draw."""
-    sample = data.load(dataset, "sample")
-    if not binary:
-        return sample
-    return Images((255 * data.binarise(sample.images, stream(0))).byte(), sample.labels)
-
-
-def sees_binary(model: str) -> bool:
-    """Whether a VAE is of black and white pictures."""
-    return checkpoints.describe(model).config["likelihood"] == "bernoulli"
-
-
-def examples(models: Sequence[str]) -> Examples:
-    """The first test images of every class, of all data sets that these VAEs are of."""
-    of_dataset = {dataset_of(name): sees_binary(name) for name in models}
-    pixels, names, datasets = [], [], []
-    for dataset, binary in of_dataset.items():
-        test, classes = test_images(dataset, binary=binary), data.DATASETS[dataset].class_names
-        of_class = [(test.labels == label).nonzero()[:, 0] for label in range(len(classes))]
-        each = MOST_EXAMPLES // len(of_dataset) // len(classes)
-        chosen = [int(found[turn]) for turn in range(each) for found in of_class]
-        pixels.append(test.images[chosen, 0].numpy())
-        called = [classes[int(test.labels[at])] for at in chosen]
-        names += [f"a {name}" if dataset == "mnist" else name for name in called]
-        datasets += [dataset] * len(chosen)
-    return Examples(np.concatenate(pixels), tuple(names), tuple(datasets))
-
-
-def name_picture(drawing: Drawing, shelf: Examples) -> str:
-    """What lies on the pad, in words."""
-    index = shelf.find(drawing.pixels)
-    return DRAWING if index is None else f"test image: {shelf.names[index]}"
 
 
 # --- the numbers ---------------------------------------------------------------------------------
@@ -272,7 +228,7 @@ def build(tab: ModelTab) -> None:
         """The picture in black and white, int64 (1, H, W), and what it is called."""
         picture = read(drawing, height, width)
         levels = nearest_levels(torch.from_numpy(picture.pixels), 2)[None]
-        return levels, name_picture(picture, shelf)
+        return levels, name_picture(picture.pixels, shelf)
 
     def run(
         drawing: dict[str, Any], model: str, samples: float, seed: float

@@ -16,12 +16,13 @@ from torch import Tensor
 import gm_core
 from demo import engine, inputs
 from demo.activities import TITLES, ModelTab, dataset_of
-from demo.activities.complete import MOST_EXAMPLES, Examples, fitting_example
+from demo.activities.complete import Examples, fitting_example
 from demo.activities.generate import randomise
 from demo.components.pad import Drawing, pad, read
 from demo.components.player import encode as as_base64
 from demo.components.sliders import Number, Sliders, nice_end, picture, read_code, sliders
 from demo.components.status import status
+from demo.latent import examples, name_picture
 from gm_core import checkpoints, data
 from gm_core.latent import Encoding
 from gm_core.metrics import as_pictures
@@ -89,25 +90,6 @@ def are_siblings(one: str, other: str) -> bool:
     return alike and first.dataset == second.dataset
 
 
-def examples(models: tuple[str, ...]) -> Examples:
-    """The first test images of every class, of all data sets that the models are of, as the models
-    see them."""
-    of_dataset = {dataset_of(name): name for name in models}
-    pixels, names, datasets = [], [], []
-    for dataset, model in of_dataset.items():
-        sample, info = data.load(dataset, "sample"), data.DATASETS[dataset]
-        images = as_bytes(as_pictures(gm_core.load(model), sample.images))
-        each = MOST_EXAMPLES // len(of_dataset) // len(info.class_names)
-        of_class = [(sample.labels == label).nonzero()[:, 0] for label in range(10)]
-        chosen = [int(found[turn]) for turn in range(each) for found in of_class]
-        pixels.append(images[chosen])
-        for at in chosen:
-            name = info.class_names[int(sample.labels[at])]
-            names.append(f"a {name}" if dataset == "mnist" else name)
-        datasets += [dataset] * len(chosen)
-    return Examples(np.concatenate(pixels), tuple(names), tuple(datasets))
-
-
 def as_bytes(images: Tensor) -> NDArray[np.uint8]:
     """Grey images (B, 1, H, W) in [0, 1] -> (B, H, W)."""
     return (255 * images[:, 0]).round().byte().numpy()
@@ -167,15 +149,11 @@ def show(
     ).payload()
 
 
-def name_picture(pixels: Pixels, shelf: Examples) -> str:
-    index = shelf.find(pixels)
-    return "your drawing" if index is None else f"the test image, {shelf.names[index]}"
-
-
 def encoded(pixels: Pixels, model: str, shelf: Examples) -> str:
     """What the status line says of an image that was encoded."""
     empty = "" if pixels.any() else "Nothing is drawn. "
-    what = name_picture(pixels, shelf) if pixels.any() else "a black picture"
+    name = name_picture(pixels, shelf).replace("test image:", "the test image,")
+    what = name if pixels.any() else "a black picture"
     return f"{empty}The sliders stand at the code that “{TITLES[model]}” gives {what}."
 
 

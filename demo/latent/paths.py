@@ -23,11 +23,11 @@ from demo.activities.complete import MOST_EXAMPLES
 from demo.components import serial, source
 from demo.components.download import download
 from demo.components.lengths import Band, Lengths, lengths
-from demo.components.player import Jump, Trajectory, player
+from demo.components.player import Jump, Series, Trajectory, player
 from demo.components.rank import percent
 from demo.components.status import status
+from demo.latent import sees_binary, test_images
 from demo.latent.blur import test_codes
-from demo.latent.bound import sees_binary, test_images
 from gm_core import checkpoints, data
 from gm_core.latent import spherical, straight
 
@@ -145,10 +145,9 @@ class Paths:
         return self.lengths[:, self.codes.shape[1] // 2].tolist()
 
     @property
-    def changes(self) -> list[float]:
-        """From one picture to the next, root mean square over the pixels, mean over the steps."""
-        squares = self.images.diff(dim=1).flatten(2).square().mean(dim=2)
-        return squares.sqrt().mean(dim=1).tolist()
+    def changes(self) -> Tensor:
+        """From one picture to the next, root mean square over the pixels: (3, steps - 1)."""
+        return self.images.diff(dim=1).flatten(2).square().mean(dim=2).sqrt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +241,10 @@ def show_player(paths: Paths, *, autoplay: bool) -> dict[str, Any]:
         steps=steps,
         order="frames",
         step_name="step",
-        jumps=(Jump(steps // 4, "quarter"),),
+        jumps=(Jump(steps // 4, "¼"),),
         captions=captions(paths),
         names=NAMES,
+        series=Series("Change so far", "%", 100 * paths.changes.numpy()),
         autoplay=autoplay,
     ).payload()
 
@@ -257,8 +257,11 @@ def picture(pixels: NDArray[np.uint8], what: str, kind: str = "") -> str:
 
 def show_ends(journey: Journey) -> str:
     figures = (
-        f"<figure>{picture(image, name)}<figcaption>{html.escape(name)}</figcaption></figure>"
-        for name, image in zip(journey.names, as_bytes(journey.images), strict=True)
+        f"<figure><figcaption>{side}: {html.escape(name)}</figcaption>{picture(image, name)}"
+        "</figure>"
+        for side, name, image in zip(
+            ("From", "To"), journey.names, as_bytes(journey.images), strict=True
+        )
     )
     return f'<div class="ends">{"".join(figures)}</div>'
 
@@ -295,7 +298,8 @@ def show_lengths(paths: Paths, journey: Journey, real: Tensor) -> str:
         ends=journey.names,
         radius=radius,
         shell=Band(
-            *prior_lengths(latent), f"nine in ten random codes; the line is √{latent} = {radius:.1f}σ"
+            *prior_lengths(latent),
+            f"nine in ten random codes; the line is √{latent} = {radius:.1f}σ",
         ),
         real=Band(*usual(real), "nine in ten test images’ mean codes"),
         said=f"Straight: {lengths_in_words(line)}. Spherical: {lengths_in_words(arc)}. The shell "
@@ -303,7 +307,7 @@ def show_lengths(paths: Paths, journey: Journey, real: Tensor) -> str:
     ).draw()  # fmt: skip
     return (
         "<h4>Length of the code, |z| <small>in σ, the standard deviation of the prior</small></h4>"
-        f"{plot}<p>{explain_arc(paths, journey.model, real)}</p>"
+        f'<div class="both"><div>{plot}</div><p>{explain_arc(paths, journey.model, real)}</p></div>'
     )
 
 
@@ -346,36 +350,29 @@ def explain_arc(paths: Paths, model: str, real: Tensor) -> str:
 
 def share(part: float) -> str:
     """A part of full brightness."""
-    return f"{100 * part:.1f} %"
+    return f"{100 * part:.1f}\u00a0%"
 
 
 def show_table(paths: Paths, nearest: Nearest, total: int) -> str:
     rows = (
-        (
-            "Change in a step", f"mean of {paths.images.shape[1] - 1} steps",
-            map(share, paths.changes),
-        ),
-        (
-            "Distance to the nearest test image",
-            f"of {total:,} images; mean of the nine pictures above", map(share, nearest.means),
-        ),
-        ("The same", "the picture in the middle alone", map(share, nearest.middles)),
-        (
-            "Different nearest test images", "among the nine pictures",
-            map(str, nearest.different),
-        ),
-    )  # fmt: skip
+        ("Change in a step", map(share, paths.changes.mean(dim=1).tolist())),
+        ("Nearest test image", map(share, nearest.means)),
+        ("in the middle", map(share, nearest.middles)),
+        ("Different nearest ones", map(str, nearest.different)),
+    )
     head = "".join(f"<th scope=col>{name}</th>" for name in NAMES)
     body = "".join(
-        f"<tr><th scope=row>{what}<small>{more}</small></th>"
+        f"<tr><th scope=row>{what}</th>"
         + "".join(f"<td>{value}</td>" for value in values)
         + "</tr>"
-        for what, more, values in rows
+        for what, values in rows
     )
     return (
         f"<div><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
-        '<p class="quiet">Changes and distances are root mean squares over the pixels: 100 % is '
-        "white in place of black everywhere.</p></div>"
+        f'<p class="quiet">How far the nearest of {total:,} test images is, on average over the '
+        "nine pictures above, and from the one in the middle alone; and how many different test "
+        "images are nearest to the nine. Changes and distances are root mean squares over the "
+        "pixels: 100 % is white in place of black everywhere.</p></div>"
     )
 
 
@@ -402,12 +399,11 @@ def explain_blend(nearest: Nearest, places: list[int]) -> str:
     return told
 
 
-def show_strips_and_numbers(paths: Paths, journey: Journey, pictures: Tensor) -> str:
-    """What stands under the player; pictures: the test images (N, C, H, W)."""
+def show_numbers(paths: Paths, journey: Journey, pictures: Tensor) -> str:
+    """Changes and distances; pictures: the test images (N, C, H, W)."""
     nearest = find_nearest(paths, pictures)
     return (
-        f'{show_strips(paths, journey)}<div class="below">'
-        f"{show_table(paths, nearest, len(pictures))}"
+        f'<div class="both">{show_table(paths, nearest, len(pictures))}'
         f"<p>{explain_blend(nearest, journey.places)}</p></div>"
     )
 
@@ -421,10 +417,10 @@ def status_line(journey: Journey) -> str:
 
 
 def show(journey: Journey, *, autoplay: bool = True) -> tuple[Any, ...]:
-    """The ends, a status line, whether there is a path, the player, lengths, strips and numbers."""
+    """The ends, a status line, whether there is a path, the player, strips, lengths and numbers."""
     ends = show_ends(journey)
     if journey.start == journey.end:
-        return ends, SAME, gr.Column(visible=False), gr.skip(), gr.skip(), gr.skip()
+        return ends, SAME, gr.Column(visible=False), *[gr.skip()] * 4
     paths = walk(journey)
     pictures, codes = test_codes(gm_core.load(journey.model), dataset_of(journey.model))
     return (
@@ -432,8 +428,9 @@ def show(journey: Journey, *, autoplay: bool = True) -> tuple[Any, ...]:
         status_line(journey),
         gr.Column(visible=True),
         show_player(paths, autoplay=autoplay),
+        show_strips(paths, journey),
         show_lengths(paths, journey, codes.norm(dim=1)),
-        show_strips_and_numbers(paths, journey, pictures),
+        show_numbers(paths, journey, pictures),
     )
 
 
@@ -442,10 +439,17 @@ def draw_file(paths: Paths, file_type: str) -> bytes:
     longest = max(paths.images.shape[-2:])
     if file_type == "png":
         return render.path_strips(
-            as_bytes(paths.strips), NAMES, max(1, round(STRIP_TILE / longest))
+            list(as_bytes(paths.strips)), NAMES, max(1, round(STRIP_TILE / longest))
         )
     scale = max(1, round(TILE / longest))
     return render.path_animation(frames_of(paths), NAMES, scale, file_type.upper())
+
+
+def compared(value: str, *, elem_id: str) -> gr.HTML:
+    """A component for pictures or numbers that stand side by side."""
+    return gr.HTML(
+        value, elem_id=elem_id, css_template=source("paths.css"), apply_default_css=False
+    )
 
 
 def build(tab: ModelTab) -> None:
@@ -455,7 +459,7 @@ def build(tab: ModelTab) -> None:
 
     def path(model: str, start: float, end: float, steps: float) -> tuple[Any, ...]:
         """Paths between two test images, by their numbers: their pictures as HTML, a status line,
-        the player's trajectory, lengths, and strips and numbers as HTML."""
+        the player's trajectory; strips, lengths and numbers as HTML."""
         return show(check(model, start, end, steps, models))
 
     def swap(model: str, start: float, end: float, steps: float) -> tuple[Any, ...]:
@@ -514,10 +518,7 @@ def build(tab: ModelTab) -> None:
                 gr.Dropdown(ends_of(first_dataset), value=number, label=label)
                 for number, label in ((first.start, "From"), (first.end, "To"))
             )
-            pictures = gr.HTML(
-                first_pictures, label="The ends", elem_id=f"{tab.id}-path-ends", css_template=source("paths.css"),
-                apply_default_css=False,
-            )  # fmt: skip
+            pictures = compared(first_pictures, elem_id=f"{tab.id}-path-ends")
             with gr.Row():
                 turn = gr.Button("Swap", min_width=100)
                 dice = gr.Button("Random pair", min_width=120)
@@ -535,21 +536,15 @@ def build(tab: ModelTab) -> None:
         with gr.Column(scale=4, min_width=336):
             told = status(first_line, elem_id=f"{tab.id}-path-status")
             with gr.Column() as result:
-                with gr.Row():
-                    # As wide as it takes: its tiles stand in a column beside the large picture.
-                    with gr.Column(scale=0, min_width=640):
-                        canvas = player(
-                            first_shown[0], label="Along the paths", elem_id=f"{tab.id}-path-player"
-                        )
-                    with gr.Column(scale=1, min_width=320):
-                        plot = lengths(first_shown[1], elem_id=f"{tab.id}-path-lengths")
-                below = gr.HTML(
-                    first_shown[2], label="The paths compared", elem_id=f"{tab.id}-path-below",
-                    css_template=source("paths.css"), apply_default_css=False,
-                )  # fmt: skip
+                canvas = player(
+                    first_shown[0], label="Along the paths", elem_id=f"{tab.id}-path-player"
+                )
+                strips = compared(first_shown[1], elem_id=f"{tab.id}-path-strips")
+                plot = lengths(first_shown[2], elem_id=f"{tab.id}-path-lengths")
+                numbers = compared(first_shown[3], elem_id=f"{tab.id}-path-numbers")
 
     settings = [model, start, end, steps]
-    shown = [pictures, told, result, canvas, plot, below]
+    shown = [pictures, told, result, canvas, strips, plot, numbers]
     live: dict[str, Any] = {
         "preprocess": False,  # the handlers validate, whoever calls
         "show_progress": "hidden",

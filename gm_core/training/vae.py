@@ -74,7 +74,7 @@ RECIPES = {
     **{f"vae-mnist-beta{beta}": dense(latent=10, beta=float(beta)) for beta in (0, 1, 4, 10)},
     "vae-fashion": presets(
         replace(CONVOLUTIONAL, **FASHION), replace(WIDE, **FASHION), "fashion",
-        steps=8_000, learning_rate=1e-3, max_gradient_norm=5000.0,
+        steps=4_000, learning_rate=1e-3, max_gradient_norm=5000.0,
     ),
     "vae-avatars": presets(
         replace(CONVOLUTIONAL, **AVATARS, features=(24, 48, 96), blocks=1),

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 import gm_core
 from demo.activities import TITLES, ModelTab
-from demo.latent import explore
+from demo.latent import examples, explore
 from demo.theme import CSS, theme
 from tests.demo.test_explore import AUTOENCODER, DEAD, DEAR, LARGE, NAMES, PLAIN, save_models
 
@@ -66,7 +66,7 @@ def mean_of(model: str, pixels: np.ndarray) -> list[float]:
 
 
 def picked(index: int) -> np.ndarray:
-    return explore.examples(tuple(name for name in NAMES if name in explore.MODELS)).pixels[index]
+    return examples(tuple(name for name in NAMES if name in explore.MODELS)).pixels[index]
 
 
 # --- what the page shows -------------------------------------------------------------------------

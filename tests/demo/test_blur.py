@@ -139,7 +139,7 @@ def test_a_draw_has_the_likelihood_of_the_decoder(model: str):
     """How often a pixel is darker than half, against the model's own probability of it."""
     network, count = gm_core.load(model), 400
     z = torch.ones(1, network.config.latent)
-    draws = torch.stack([blur.draw_pixels(network, z, stream(seed)) for seed in range(count)])
+    draws = network.draw(z.expand(count, -1), seed=0)
     assert torch.equal((draws * 255).round() / 255, draws)
     raw = network.parameters_of(z)
     if model == DIGITS:
@@ -151,7 +151,7 @@ def test_a_draw_has_the_likelihood_of_the_decoder(model: str):
         dark = dark.sum(dim=0)
     often = (draws < 0.5).float().mean(dim=0)
     variance = (dark * (1 - dark) / count).clamp(min=1e-12)
-    assert float(((often - dark).abs() - 6 * variance.sqrt()).max()) < 1e-3
+    assert float(((often - dark).abs() - 6 * variance.sqrt()).max()) < 5e-3
     total_error = float(variance.sum().sqrt())  # a bias shared by all pixels is seen in their sum
     assert abs(float((often - dark).sum())) < 6 * total_error
     # Every pixel has its own coin: neighbours agree no more often than chance.

@@ -18,7 +18,7 @@ from gradio_client import Client
 import gm_core
 from demo.activities import ModelTab
 from demo.components.pad import Drawing
-from demo.latent import explore
+from demo.latent import examples, explore
 from gm_core import checkpoints
 from gm_core.vae import VAE
 from tests.demo.test_api import call
@@ -166,7 +166,7 @@ def test_an_empty_drawing_has_a_code_too(client: Client):
 
 
 def test_a_test_image_is_called_by_its_name(client: Client):
-    shelf = explore.examples((*BETAS, LARGE, CLOTHES))
+    shelf = examples((*BETAS, LARGE, CLOTHES))
     assert len(shelf.names) == 20
     assert set(np.unique(shelf.pixels[:10])) == {0, 255}  # as a Bernoulli model sees them
     assert len(np.unique(shelf.pixels[10:])) > 100
@@ -240,7 +240,7 @@ def test_a_z_of_another_kind_of_code_is_not_kept(demo: gr.Blocks, client: Client
 
 
 def test_a_picked_digit_becomes_a_garment_for_the_model_of_clothes(demo: gr.Blocks, client: Client):
-    shelf = explore.examples((*BETAS, LARGE, CLOTHES))
+    shelf = examples((*BETAS, LARGE, CLOTHES))
     value = sent(client, shelf.pixels[3], PLAIN)
     pad_value, shown, told = handler(demo, "switch")(CLOTHES, payload(shelf.pixels[3]), value)
     assert np.array_equal(pixels_of(pad_value["pixels"]), shelf.pixels[13])
