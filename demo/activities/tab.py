@@ -24,7 +24,9 @@ def describe_models(tab: ModelTab) -> str:
         figures = (info.metrics or {}).get("figures", [])
         figure = "not yet measured"
         if figures:
-            figure = f"{figures[0]['value']:.2f} {figures[0]['unit']} on {figures[0]['split']}"
+            first = figures[0]
+            means = "−ELBO" if "ELBO" in first["name"] else "−log p(x)"
+            figure = f"{means} = {first['value']:.2f} {first['unit']} on {first['split']}"
         lines.append(
             f"<b>{html.escape(TITLES[name])}</b> ({family.paper}), "
             f"{info.parameters / 1e6:.2f} M parameters: {figure}. {dataset.title}: "

@@ -250,7 +250,7 @@ def build(tab: ModelTab) -> None:
 
     first = [FIRST.get(name, 0.0) for name in ATTRIBUTES]
     first_row, first_line = attributes(plainest, *first)
-    own_row, own_line = own_direction(plainest, *groups.values(), 1.0)
+    own_row, own_line = own_direction(plainest, groups["with"], groups["without"], 1.0)
     info = data.DATASETS[DATASET]
 
     gr.HTML(QUESTION, elem_classes="prose", padding=False)

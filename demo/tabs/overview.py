@@ -36,7 +36,8 @@ def loaded() -> str:
         if figures:
             first = figures[0]
             spread = f" ± {first['spread']:.2f}" if first["spread"] is not None else ""
-            figure = f"{first['value']:.2f}{spread} {first['unit']} ({first['split']})"
+            most = "at most " if "a bound" in first["name"] else ""
+            figure = f"{most}{first['value']:.2f}{spread} {first['unit']} ({first['split']})"
         cells = (
             name,
             FAMILIES[info.family].title,

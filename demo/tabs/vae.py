@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
-from demo.latent import blur, bound, explore, paths, plane, prior
+from demo.latent import attributes, blur, bound, explore, paths, plane, prior
 
 ID = "vae"
 TITLE = "VAE"
@@ -15,7 +15,7 @@ TAB = ModelTab(
         "vae-mnist", "vae-fashion", "vae-avatars",
     ),
 )  # fmt: skip
-ACTIVITIES = (explore, plane, paths, prior, bound, blur)
+ACTIVITIES = (explore, plane, paths, attributes, prior, bound, blur)
 
 IDEA = """
 <div class="gm-idea"><span>An encoder squeezes an image into a few numbers z, a decoder makes an

@@ -102,7 +102,9 @@ def test_a_model_that_has_learned_the_attributes_is_told(
 
 def test_a_model_that_has_learned_nothing_is_told(sets: tuple[data.Images, data.Images]):
     figures = named(measure(untrained(), *sets))
-    given = [figures[f"{name}: judged with it after its direction was added"] for name in ATTRIBUTES]
+    given = [
+        figures[f"{name}: judged with it after its direction was added"] for name in ATTRIBUTES
+    ]
     kept = [figures[f"{name}: reconstructions judged without it"] for name in ATTRIBUTES]
     # All its pictures are alike, so that a direction changes nothing.
     for one, other in zip(given, kept, strict=True):

@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+import gm_core
+from gm_core import checkpoints, data
+from gm_core.metrics import as_pictures
 from gm_core.vae import VAE, VAEConfig, logistic_log_prob, negative_elbo
 from gm_core.vae import kl_divergence as closed_form
 from tests.gm_core.tiny import batch, tiny
@@ -169,3 +172,14 @@ def test_a_dense_network_has_no_convolutions():
 def test_sizes_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="30 by 28 can't be halved 2 times"):
         VAE(VAEConfig(height=30))
+
+
+@pytest.mark.parametrize("name", [name for name in gm_core.available() if name.startswith("vae")])
+def test_shipped_weights_know_their_images_from_shuffled_ones(name: str):
+    model = gm_core.load(name, "cpu")
+    sample = data.load(checkpoints.describe(name).dataset, "sample")
+    images = as_pictures(model, sample.images[:20])
+    order = torch.randperm(images[0, 0].numel(), generator=torch.Generator().manual_seed(0))
+    shuffled = images.flatten(2)[:, :, order].view_as(images)
+    bounds = [model.elbo(pictures, seed=0).value for pictures in (images, shuffled)]
+    assert bounds[0].mean() > bounds[1].mean() + 100
