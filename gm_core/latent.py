@@ -1,12 +1,10 @@
-"""Codes: what the code of an image says, paths between codes, and directions among them.
+"""Codes: what the code of an image says, where codes lie, and paths between them.
 
     straight     (1 - t) a + t b
     spherical    along the arc from a to b, since almost all codes of a Gaussian in many dimensions
                  lie on a shell of radius sqrt(dimensions), which a straight line leaves
-    direction    from the mean code of images without something to that of images with it, turned
-                 so that it separates the two best
 
-Sources: White, "Sampling Generative Networks", 2016 (spherical interpolation, attribute vectors);
+Sources: White, "Sampling Generative Networks", 2016 (spherical interpolation);
 Burda et al., "Importance Weighted Autoencoders", 2016 (the bound of K samples).
 """
 
@@ -172,25 +170,3 @@ def spherical(first: Tensor, second: Tensor, steps: int) -> Tensor:
         ((1 - shares) * angle).sin() * units[0] + (shares * angle).sin() * units[1]
     ) / angle.sin()
     return arc * torch.lerp(lengths[0], lengths[1], shares)
-
-
-def direction(codes: Tensor, has_it: Tensor) -> Tensor:
-    """What to add to a code for an attribute: codes (N, latent), has_it bool (N,) -> (latent,).
-
-    The normal of the plane that separates the two groups best (linear discriminant analysis), as
-    long as from one group's mean to the other's along it. With fewer images than it takes to know
-    how the codes scatter, the scatter is taken to be the same in all directions. Raises ValueError
-    where one of the groups is empty.
-    """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    if has_it.all() or not has_it.any():
-        raise ValueError("There must be images with the attribute and images without it.")
-    apart = codes[has_it].mean(dim=0) - codes[~has_it].mean(dim=0)
-    if len(codes) < 4 * codes.shape[1]:
-        return apart
-    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    analysis.fit(codes.numpy(), has_it.numpy())
-    normal = torch.from_numpy(analysis.coef_[0]).to(codes.dtype)
-    normal /= normal.norm()
-    return normal * torch.dot(normal, apart)

@@ -130,15 +130,21 @@ def group_of(value: Any, name: str, count: int) -> list[int]:
 
 def figures() -> str:
     """How well the directions work on many test avatars, where the checkpoint was measured."""
-    told = [
-        f"{html.escape(figure['name'])}: <b>{figure['value']:.0f} {html.escape(figure['unit'])}</b>"
-        for figure in (checkpoints.describe(MODEL).metrics or {}).get("figures", [])
-        if "direction" in figure["name"] and figure["unit"] == "%"
+    measured = (checkpoints.describe(MODEL).metrics or {}).get("figures", [])
+    by_name = {figure["name"]: figure["value"] for figure in measured if figure["unit"] == "%"}
+    given = [
+        f"{name} <b>{by_name[figure]:.0f} %</b>"
+        for name in ATTRIBUTES
+        if (figure := f"{name}: judged with it after its direction was added") in by_name
     ]
-    if not told:
+    unchanged = by_name.get("other attributes unchanged by a direction")
+    if not given or unchanged is None:
         return ""
-    judged = "On test avatars without the attribute, by a judge that looks at the picture"
-    return f"<br>{judged}: {'; '.join(told)}."
+    return (
+        "<br>How many test avatars without an attribute show it after +1, as judged by a "
+        f"classifier of pictures: {', '.join(given)}. Of their other attributes, "
+        f"<b>{unchanged:.0f} %</b> stay as they were."
+    )
 
 
 def build(tab: ModelTab) -> None:
@@ -187,7 +193,7 @@ def build(tab: ModelTab) -> None:
         return edit(index, checked)
 
     def own_direction(
-        avatar: float, with_avatars: list[float], without_avatars: list[float], amount: float
+        avatar: float, with_avatars: list[int], without_avatars: list[int], amount: float
     ) -> tuple[dict[str, Any], str]:
         """Add to a test avatar what one group of avatars has and another has not."""
         index = inputs.whole(avatar, "Avatar", 0, count - 1)

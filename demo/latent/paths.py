@@ -396,6 +396,9 @@ def explain_blend(nearest: Nearest, places: list[int]) -> str:
             f"paths ({line} and {arc}), as its ends are test images themselves. So a distance "
             "between pixels can’t tell a double exposure from an image. Your eyes can."
         )
+    elif nearest.middles[-1] > max(nearest.middles[:-1]):
+        line, arc = map(share, nearest.middles[:-1])
+        told += f" There the decoded paths are nearer to test images: {line} and {arc}."
     return told
 
 
@@ -556,7 +559,9 @@ def build(tab: ModelTab) -> None:
         [start.input, end.input, steps.input], path, settings, shown,
         api_name=f"{tab.id}_path", **live,
     )  # fmt: skip
-    model.input(fit_model, settings, [start, end, *shown], **private)
+    # A model that was not used yet is loaded first.
+    slow = private | {"show_progress": "minimal", "show_progress_on": [told]}
+    model.input(fit_model, settings, [start, end, *shown], **slow)
     turn.click(swap, settings, [start, end, *shown], **private)
     dice.click(roll, [model, steps], [start, end, *shown], **private)
     save.click(

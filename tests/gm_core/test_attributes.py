@@ -8,7 +8,6 @@ from torch import Tensor
 
 from gm_core import data
 from gm_core.attributes import ATTRIBUTES, directions, fit_judge, judged, mean_codes, measure
-from gm_core.latent import direction
 from gm_core.metrics import Figure
 from gm_core.vae import VAE, negative_elbo
 from tests.gm_core.tiny import tiny
@@ -69,16 +68,22 @@ def test_codes_do_not_depend_on_the_batches():
     torch.testing.assert_close(codes, model.encode(images / 255)[0])
 
 
-def test_there_is_a_direction_for_each_attribute(sets: tuple[data.Images, data.Images]):
-    _, train = sets
-    codes = mean_codes(untrained(), train.images)
-    found = directions(codes, train.labels)
+def test_a_direction_is_what_an_attribute_adds_whatever_comes_with_it():
+    """Codes made of known shifts, in avatars where dark hair and beards mostly go together."""
+    labels = torch.tensor([0, 9] * 40 + list(range(16)) * 4)
+    has = data.attributes("avatars", labels)
+    shifts = dict(zip(ATTRIBUTES, 3 * torch.eye(4, 6) + 0.5, strict=True))
+    codes = 1.0 + sum(has[name][:, None] * shifts[name] for name in ATTRIBUTES)
+    assert isinstance(codes, Tensor)
+    found = directions(codes, labels)
     assert tuple(found) == ATTRIBUTES == ("dark hair", "glasses", "smile", "beard")
-    has = data.attributes("avatars", train.labels)
     for name, there in found.items():
-        torch.testing.assert_close(there, direction(codes, has[name]))
-    with pytest.raises(ValueError, match="with the attribute and images without"):
-        directions(codes, torch.full_like(train.labels, 15))
+        torch.testing.assert_close(there, shifts[name])
+
+
+def test_a_direction_needs_avatars_of_both_kinds():
+    with pytest.raises(ValueError, match="avatars with and without dark hair"):
+        directions(torch.randn(20, 6), torch.full((20,), 15))
 
 
 def test_a_model_that_has_learned_the_attributes_is_told(

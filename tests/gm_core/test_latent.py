@@ -1,4 +1,4 @@
-"""Codes: encodings, paths, directions, bounds that tighten."""
+"""Codes: encodings, paths, surveys, bounds that tighten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from gm_core.latent import (
     decode,
-    direction,
     encode,
     groups_of,
     spherical,
@@ -62,35 +61,6 @@ def test_where_there_is_no_arc_the_path_is_straight(second: list[float]):
     first = torch.tensor([1.0, 0.0])
     ends = first, torch.tensor(second)
     torch.testing.assert_close(spherical(*ends, 5), straight(*ends, 5))
-
-
-def test_a_direction_separates_along_what_differs_and_not_along_what_scatters():
-    generator = torch.Generator().manual_seed(0)
-    has_it = torch.arange(400) % 2 == 1
-    codes = torch.randn(400, 3, generator=generator)
-    codes[:, 1] += 10 * codes[:, 0]  # scatters together, which has nothing to do with it
-    codes[has_it, 0] += 2.0
-    found = direction(codes, has_it)
-    shift = codes[has_it].mean(0) - codes[~has_it].mean(0)
-    assert torch.dot(found, shift) > 0
-    scores = codes @ found
-    naive = codes @ shift
-    hits = lambda scores: ((scores > scores.median()) == has_it).float().mean()  # noqa: E731
-    assert hits(scores) > hits(naive) + 0.05
-    along = scores[has_it].mean() - scores[~has_it].mean()
-    assert along.item() == pytest.approx(found.norm().item() ** 2, rel=1e-3)
-
-
-def test_with_few_images_the_direction_is_the_difference_of_the_means():
-    codes = torch.tensor([[0.0, 1.0], [2.0, 1.0], [1.0, 5.0]])
-    has_it = torch.tensor([False, False, True])
-    torch.testing.assert_close(direction(codes, has_it), torch.tensor([0.0, 4.0]))
-
-
-@pytest.mark.parametrize("value", [True, False])
-def test_a_direction_needs_images_of_both_kinds(value: bool):
-    with pytest.raises(ValueError, match="with the attribute and images without"):
-        direction(torch.randn(4, 2), torch.full((4,), value))
 
 
 def test_the_bound_tightens_record_by_record():
