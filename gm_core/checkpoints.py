@@ -150,7 +150,7 @@ def read_golden(folder: Path) -> dict[str, Tensor]:
 
 
 def read_sample_nats(name: str) -> Tensor | None:
-    """-log p(x) of every image of the data set's shipped sample, nats (1000,), as the first frozen
+    """-log p(x) of every image of the data set's shipped sample, nats (N,), as the first frozen
     draw binarises it; None if these weights have not been measured."""
     path = root() / name / SAMPLE
     if not path.exists():

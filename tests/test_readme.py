@@ -52,8 +52,10 @@ def test_figures_are_those_that_were_measured():
     for name in checkpoints.available():
         metrics = json.loads((checkpoints.root() / name / "metrics.json").read_text())
         for figure in metrics["figures"]:
-            digits = 3 if figure["unit"] == "bits/dim" else 2
-            assert f"{figure['value']:.{digits}f}" in README, figure["name"]
+            is_count = figure["unit"].startswith("of ")  # "10 of 32"
+            digits = 0 if is_count else 3 if figure["unit"] == "bits/dim" else 2
+            rest = f" {figure['unit']}" if is_count else ""
+            assert f"{figure['value']:.{digits}f}{rest}" in README, figure["name"]
 
 
 def test_pictures_exist():

@@ -39,7 +39,7 @@ looks.</div>
 EXPERIMENT = """
 <h3>What if one mask is broken?</h3>
 <div class="gm-quiet">Two small networks learn here, live: same size, same first weights, same
-batches of the 1,000 digits that ship with this demo. They differ in one tap: the broken mask has a
+batches of the 2,000 digits that ship with this demo. They differ in one tap: the broken mask has a
 1 in the centre of its first layer, so that the network sees the pixel that it is to predict.</div>
 """
 READY = "Nothing is trained yet."

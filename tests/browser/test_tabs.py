@@ -41,13 +41,17 @@ def test_the_map_opens_what_exists_and_nothing_else(open_page: Callable[..., Pag
     page = open_page()
     leaves = page.locator(".map .leaf")
     expect(leaves).to_have_count(5)
-    expect(page.locator(".map button.leaf")).to_have_count(2)
-    for name in ("PixelRNN", "PixelCNN"):
+    expect(page.locator(".map button.leaf")).to_have_count(3)
+    for name, picture in (
+        ("PixelRNN", "#pixelrnn-player .main"),
+        ("PixelCNN", "#pixelcnn-player .main"),
+        ("VAE", ".sliders input[type=range]"),
+    ):
         page.get_by_role("tab", name="Overview").click()
         page.locator(".map").get_by_role("button", name=name).focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
-        expect(page.locator(f"#{name.lower()}-player .main")).to_be_visible()
+        expect(page.locator(picture).first).to_be_visible()
 
 
 def test_what_is_loaded_is_listed(open_page: Callable[..., Page]):
@@ -55,7 +59,7 @@ def test_what_is_loaded_is_listed(open_page: Callable[..., Page]):
     metrics = json.loads((checkpoints.root() / "pixelcnn-mnist/metrics.json").read_text())
     rows = page.locator(".gm-table tbody tr")
     expect(rows).to_have_count(len(gm_core.available()))
-    row = rows.filter(has_text="pixelcnn-mnist")
+    row = rows.filter(has=page.get_by_text("pixelcnn-mnist", exact=True))
     expect(row).to_contain_text(f"{metrics['figures'][0]['value']:.2f}")
     expect(row).to_contain_text("1.00 M")
 

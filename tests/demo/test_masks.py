@@ -130,7 +130,7 @@ def test_training_streams_curves_and_ends_with_drawings(url: str):
     assert differ > 0
     assert f"strokes. 0 of {4 * 784:,} pixels differ" in payload["drawings"][1]["words"]
     assert f"garbage. {differ:,} of {4 * 784:,} pixels differ" in payload["drawings"][2]["words"]
-    assert "of 1,000 binarised digits" in told
+    assert "of 2,000 binarised digits" in told
     assert told.endswith("Seed 3.")
 
     first, *rest = [output[0] for output in job.outputs()]
