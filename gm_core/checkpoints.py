@@ -149,21 +149,32 @@ def read_golden(folder: Path) -> dict[str, Tensor]:
     return _read_tensors(folder, GOLDEN, _read_manifest(folder))
 
 
-def read_sample_nats(name: str) -> Tensor | None:
-    """-log p(x) of every image of the data set's shipped sample, nats (N,), as the first frozen
-    draw binarises it; None if these weights have not been measured."""
+def read_sample(name: str) -> dict[str, Tensor] | None:
+    """What a model makes of its data set's shipped sample; None if these weights have not been
+    measured.
+
+    "nats": -log p(x) of every image (N,), as the first frozen draw binarises it. Of a VAE with
+    attributes, "codes" (N, latent), and "directions" (attributes, latent).
+    """
     path = root() / name / SAMPLE
     if not path.exists():
         return None
     with safe_open(path, framework="pt") as file:
-        weights, nats = (file.metadata() or {}).get("weights"), file.get_tensor("nats")
-    return nats if weights == describe(name).weights else None
+        weights = (file.metadata() or {}).get("weights")
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    return tensors if weights == describe(name).weights else None
 
 
-def write_sample_nats(name: str, nats: Tensor) -> None:
-    """Keep what `read_sample_nats` gives."""
-    weights = describe(name).weights
-    write_safetensors(root() / name / SAMPLE, {"nats": nats.float()}, {"weights": weights})
+def write_sample(name: str, tensors: dict[str, Tensor]) -> None:
+    """Keep what `read_sample` gives."""
+    floats = {key: value.float().contiguous() for key, value in tensors.items()}
+    write_safetensors(root() / name / SAMPLE, floats, {"weights": describe(name).weights})
+
+
+def read_sample_nats(name: str) -> Tensor | None:
+    """-log p(x) of every image of the shipped sample, nats (N,); None if it was not measured."""
+    sample = read_sample(name)
+    return None if sample is None else sample.get("nats")
 
 
 def save(

@@ -1,6 +1,6 @@
 """Measure a checkpoint on the test set: `python -m gm_core.evaluate NAME` writes metrics.json.
 
-How a model of pixels scores each image of the shipped sample is written too, for ranks among them.
+What it makes of the shipped sample is written too: scores for ranks among them, or codes.
 
 Nothing else in this repository measures anything on the test set.
 """
@@ -76,11 +76,17 @@ def evaluate(name: str, root: str | None = None, limit: int | None = None) -> di
     }
 
 
-def sample_nats(name: str) -> Tensor:
-    """-log p(x) of each image of the shipped sample, by a checkpoint: nats (N,)."""
-    model = checkpoints.load(name)
-    images = data.load(checkpoints.describe(name).dataset, "sample").images
-    return -log_probs(model, as_levels(model, images))
+def measure_sample(name: str) -> dict[str, Tensor]:
+    """What `checkpoints.read_sample` gives, measured; nothing for most VAEs."""
+    model, dataset = checkpoints.load(name), checkpoints.describe(name).dataset
+    sample = data.load(dataset, "sample")
+    if isinstance(model, PixelModel):
+        return {"nats": -log_probs(model, as_levels(model, sample.images))}
+    if dataset == attributes.DATASET:
+        codes = attributes.mean_codes(model, sample.images)
+        directions = attributes.directions(codes, sample.labels)
+        return {"codes": codes, "directions": torch.stack(list(directions.values()))}
+    return {}
 
 
 def main() -> None:
@@ -92,9 +98,8 @@ def main() -> None:
     )
     parser.add_argument("--sample", action="store_true", help="score the shipped sample only")
     arguments = parser.parse_args()
-    is_exact = isinstance(checkpoints.load(arguments.name), PixelModel)
-    if is_exact and not arguments.limit:
-        checkpoints.write_sample_nats(arguments.name, sample_nats(arguments.name))
+    if not arguments.limit and (measured := measure_sample(arguments.name)):
+        checkpoints.write_sample(arguments.name, measured)
     if arguments.sample:
         return
     metrics = evaluate(arguments.name, arguments.data, arguments.limit)

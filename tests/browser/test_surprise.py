@@ -29,7 +29,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     save_tiny(folder, (CLOTHES,), height=H, width=W, levels=256)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
-        checkpoints.write_sample_nats(DIGITS, torch.linspace(100, 2000, 1000))
+        checkpoints.write_sample(DIGITS, {"nats": torch.linspace(100, 2000, 1000)})
         with gr.Blocks() as demo, gr.Tabs():
             with gr.Tab("Other"):
                 gr.Markdown("Another activity")

@@ -63,7 +63,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folder))
         nats = scores(DIGITS, cross()).sum() + torch.arange(-250, 750)
-        checkpoints.write_sample_nats(DIGITS, nats)
+        checkpoints.write_sample(DIGITS, {"nats": nats})
         with gr.Blocks() as demo:
             surprise.build(ModelTab("pixelcnn", (DIGITS, CLOTHES, COLOURED)))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)

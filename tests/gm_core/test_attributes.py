@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gm_core import data
+import gm_core
+from gm_core import checkpoints, data
 from gm_core.attributes import ATTRIBUTES, directions, fit_judge, judged, mean_codes, measure
 from gm_core.metrics import Figure
 from gm_core.vae import VAE, negative_elbo
@@ -138,3 +139,13 @@ def test_the_figures_are_those_of_an_edit_by_hand(
         unchanged += [before[other] == after[other] for other in ATTRIBUTES if other != name]
     value = figures["other attributes unchanged by a direction"].value
     assert value == pytest.approx(100 * float(torch.cat(unchanged).float().mean()), abs=0.01)
+
+
+def test_what_ships_of_the_sample_is_what_the_weights_make_of_it():
+    measured = checkpoints.read_sample("vae-avatars")
+    assert measured is not None
+    sample = data.load("avatars", "sample")
+    codes = mean_codes(gm_core.load("vae-avatars", "cpu"), sample.images[::40])
+    torch.testing.assert_close(measured["codes"][::40], codes, rtol=1e-3, atol=1e-3)
+    there = directions(measured["codes"], sample.labels)
+    torch.testing.assert_close(measured["directions"], torch.stack(list(there.values())))
