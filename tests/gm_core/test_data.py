@@ -157,6 +157,34 @@ def test_the_labels_of_pixelart_name_what_is_drawn():
     assert met == set(range(8))
 
 
+def test_the_attributes_of_avatars_are_the_choices_they_were_drawn_from():
+    avatars = data.DRAWN["avatars"]
+    plain = {
+        "hairColor": ["#f29c65"], "eyesVariant": "open", "mouthVariant": "frown",
+        "facialHairProbability": 0,
+    }  # fmt: skip
+    changes = {
+        "dark hair": {"hairColor": ["#362c47"]},
+        "glasses": {"eyesVariant": "sunglasses"},
+        "smile": {"mouthVariant": "bigSmile"},
+        "beard": {"facialHairProbability": 100},
+    }
+    names = data.DATASETS["avatars"].class_names
+    assert names[avatars.label(plain)] == "bright hair"
+    for attribute, change in changes.items():
+        label = torch.tensor([avatars.label(plain | change)])
+        answers = data.attributes("avatars", label)
+        assert [name for name, has in answers.items() if has] == [attribute]
+        assert attribute in names[int(label)]
+
+
+def test_the_shipped_avatars_are_what_the_seeds_draw():
+    avatars, sample = data.DRAWN["avatars"], data.load("avatars", "sample")
+    first = dicebear.render("personas", {"seed": "test-0", **avatars.options}, 64)
+    label = avatars.label(first.options)
+    assert torch.equal(sample.images[sample.labels == label][0], first.image)
+
+
 @pytest.mark.parametrize(("option", "rows"), [("hat", (0, 5)), ("glasses", (4, 9))])
 def test_hats_and_glasses_can_be_seen(option: str, rows: tuple[int, int]):
     for number in range(40):
