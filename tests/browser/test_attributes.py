@@ -12,9 +12,12 @@ from torch import Tensor
 
 from demo.activities import ModelTab
 from demo.latent import attributes
+from demo.latent.attributes import Survey
 from demo.theme import CSS, theme
 from gm_core import data
 from tests.demo.test_attributes import MODEL, along, between, codes, decoded, save_avatars
+
+Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
 
 
 @pytest.fixture(scope="module")
-def known(address: str) -> attributes.Survey:
+def known(address: str) -> Survey:
     assert address
     return attributes.survey()
 
@@ -104,9 +107,7 @@ def assert_pixels(page: Page, row: str, place: int, z: Tensor) -> None:
     assert np.abs(shown(page, row, place).astype(int) - wanted).max() <= 1
 
 
-def test_a_drag_is_followed_and_its_last_value_wins(
-    open_activity: Callable[..., Page], known: attributes.Survey
-):
+def test_a_drag_is_followed_and_its_last_value_wins(open_activity: Open, known: Survey):
     page = open_activity()
     avatar = known.like(0, 0)
     z = codes()[avatar]
@@ -129,9 +130,7 @@ def test_a_drag_is_followed_and_its_last_value_wins(
         expect(slider(page, name.capitalize())).to_have_value("0")
 
 
-def test_another_avatar_gets_what_the_sliders_say(
-    open_activity: Callable[..., Page], known: attributes.Survey
-):
+def test_another_avatar_gets_what_the_sliders_say(open_activity: Open, known: Survey):
     page = open_activity()
     ids = attributes.shelf(known, 0)
     groups = attributes.first_groups(known, attributes.shelf(known, 2))
@@ -151,7 +150,7 @@ def test_another_avatar_gets_what_the_sliders_say(
         assert_pixels(page, "own", 0, z)
 
 
-def test_examples_make_a_direction(open_activity: Callable[..., Page], known: attributes.Survey):
+def test_examples_make_a_direction(open_activity: Open, known: Survey):
     page = open_activity()
     avatar, ids = known.like(0, 0), attributes.shelf(known, 2)
     z = codes()[avatar]
@@ -193,7 +192,7 @@ def test_examples_make_a_direction(open_activity: Callable[..., Page], known: at
     assert not np.array_equal(shown(page, "own", 3), before)
 
 
-def test_it_fits_a_phone(open_activity: Callable[..., Page], known: attributes.Survey):
+def test_it_fits_a_phone(open_activity: Open, known: Survey):
     page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     edited = page.locator("#vae-attributes-pictures img").last.bounding_box()

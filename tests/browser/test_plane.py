@@ -219,9 +219,7 @@ def test_the_legend_highlights_a_class(open_activity: Callable[..., Page], surve
     expect_highlighted()
 
 
-def test_the_tile_under_a_place_is_what_is_decoded_there(
-    open_activity: Callable[..., Page], surveyed: LatentMap
-):
+def test_a_tile_is_what_is_decoded_there(open_activity: Callable[..., Page], surveyed: LatentMap):
     page = open_activity()
     page.get_by_role("button", name="Decoded").click()
     page.get_by_role("button", name="Test images").click()

@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -34,6 +35,12 @@ def call(address: str, endpoint: str, body: str) -> tuple[str, str]:
     events = httpx.get(f"{url}/{started.json()['event_id']}", timeout=60).text.strip()
     event, _, data = events.split("\n\n")[-1].partition("\n")
     return event.removeprefix("event: "), data.removeprefix("data: ")
+
+
+def handler(demo: gr.Blocks, name: str) -> Any:
+    """A handler that is no public endpoint."""
+    [fn] = [fn.fn for fn in demo.fns.values() if fn.name == name]
+    return fn
 
 
 def pixels(payload: dict) -> np.ndarray:

@@ -23,7 +23,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.latent import attributes
 from gm_core import checkpoints, data
-from tests.demo.test_api import call
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 COUNT = 480
@@ -107,12 +107,6 @@ def url(demo: gr.Blocks) -> str:
 @pytest.fixture
 def client(url: str) -> Client:
     return Client(url, verbose=False)
-
-
-def handler(demo: gr.Blocks, name: str) -> Any:
-    """A handler that is no public endpoint."""
-    [fn] = [fn.fn for fn in demo.fns.values() if fn.name == name]
-    return fn
 
 
 def test_the_actions_are_named_and_typed(client: Client):

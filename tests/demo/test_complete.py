@@ -94,9 +94,7 @@ def test_the_action_is_named_and_typed(client: Client):
 
 
 @pytest.mark.parametrize(("label", "temperature"), [("any", 1), ("3", 0.7)])
-def test_completions_are_the_librarys_and_what_is_known_stays(
-    client: Client, label: str, temperature: float
-):
+def test_completions_are_the_librarys(client: Client, label: str, temperature: float):
     drawing = Drawing(cross(), BELOW)
     canvas, maps, told, seed = ask(client, drawing, DIGITS, label, temperature, 12, 5)
     levels = (cross() >= 128).astype(np.uint8)  # white from one half on

@@ -21,7 +21,7 @@ from demo.components.pad import Drawing
 from demo.latent import examples, explore
 from gm_core import checkpoints
 from gm_core.vae import VAE
-from tests.demo.test_api import call
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 BETAS = tuple(f"vae-mnist-beta{beta}" for beta in (0, 1, 4, 10))
@@ -101,12 +101,6 @@ def url(demo: gr.Blocks) -> str:
 @pytest.fixture
 def client(url: str) -> Client:
     return Client(url, verbose=False)
-
-
-def handler(demo: gr.Blocks, name: str) -> Any:
-    """A handler that is no public endpoint."""
-    [fn] = [fn.fn for fn in demo.fns.values() if fn.name == name]
-    return fn
 
 
 def test_the_actions_are_named_and_typed(client: Client):

@@ -17,6 +17,9 @@ CORNERS = ((slice(0, 4), slice(0, 4)), (slice(0, 4), slice(4, 8)),
            (slice(4, 8), slice(0, 4)), (slice(4, 8), slice(4, 8)))  # fmt: skip
 
 
+Sets = tuple[data.Images, data.Images]  # test, train
+
+
 def flags(count: int, seed: int) -> data.Images:
     """Small pictures with an attribute a corner: bright where they have it, dark where not."""
     generator = torch.Generator().manual_seed(seed)
@@ -30,7 +33,7 @@ def flags(count: int, seed: int) -> data.Images:
 
 
 @pytest.fixture(scope="module")
-def sets() -> tuple[data.Images, data.Images]:
+def sets() -> Sets:
     return flags(300, 0), flags(600, 1)
 
 
@@ -39,7 +42,7 @@ def untrained() -> VAE:
 
 
 @pytest.fixture(scope="module")
-def trained(sets: tuple[data.Images, data.Images]) -> VAE:
+def trained(sets: Sets) -> VAE:
     """It has learned the corners."""
     _, train = sets
     model = untrained()
@@ -87,9 +90,7 @@ def test_a_direction_needs_avatars_of_both_kinds():
         directions(torch.randn(20, 6), torch.full((20,), 15))
 
 
-def test_a_model_that_has_learned_the_attributes_is_told(
-    trained: VAE, sets: tuple[data.Images, data.Images]
-):
+def test_a_model_that_has_learned_the_attributes_is_told(trained: VAE, sets: Sets):
     test, train = sets
     figures = named(measure(trained, test, train))
     assert len(figures) == 3 * len(ATTRIBUTES) + 1
@@ -106,7 +107,7 @@ def test_a_model_that_has_learned_the_attributes_is_told(
         assert kept.split == given.split == f"test, {without} avatars without it"
 
 
-def test_a_model_that_has_learned_nothing_is_told(sets: tuple[data.Images, data.Images]):
+def test_a_model_that_has_learned_nothing_is_told(sets: Sets):
     figures = named(measure(untrained(), *sets))
     given = [
         figures[f"{name}: judged with it after its direction was added"] for name in ATTRIBUTES
@@ -119,9 +120,7 @@ def test_a_model_that_has_learned_nothing_is_told(sets: tuple[data.Images, data.
     assert figures["other attributes unchanged by a direction"].value == 100
 
 
-def test_the_figures_are_those_of_an_edit_by_hand(
-    trained: VAE, sets: tuple[data.Images, data.Images]
-):
+def test_the_figures_are_those_of_an_edit_by_hand(trained: VAE, sets: Sets):
     test, train = sets
     judge = fit_judge(train)
     has = data.attributes("avatars", test.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import pickle
+import multiprocessing
 import threading
 from typing import Any
 
@@ -148,7 +148,9 @@ def test_closed_is_over():
 
 def test_records_travel_between_processes():
     records = few(steps=1)
-    copied = pickle.loads(pickle.dumps(records))
+    queue = multiprocessing.Queue()
+    queue.put(records)
+    copied = queue.get(timeout=60)
     assert losses(copied) == losses(records)
     assert torch.equal(drawings_of(copied).right, drawings_of(records).right)
 
