@@ -120,8 +120,8 @@ def measure(model: VAE, test: data.Images, train: data.Images) -> list[Figure]:
     all these edits: how many of the three other attributes are judged as they were in the
     reconstruction. About a minute on one core.
     """
-    real = data.Images(test.images[:JUDGE_TEST], test.labels[:JUDGE_TEST])
-    judge = fit_judge(data.Images(train.images[:JUDGE_TRAIN], train.labels[:JUDGE_TRAIN]))
+    real = test[:JUDGE_TEST]
+    judge = fit_judge(train[:JUDGE_TRAIN])
     known = data.attributes(DATASET, real.labels)
     seen = judge(real.images / 255)
 

@@ -5,6 +5,7 @@ model.safetensors     the weights, float16 on disk
 golden.safetensors    a seeded output that the loaded weights must reproduce
 metrics.json          held-out figures, written by `python -m gm_core.evaluate`
 sample.safetensors    how the model scores the shipped sample of test images, written by the same
+history.safetensors   the same latents through training, where a recipe watches them
 README.md             the model card
 """
 
@@ -34,6 +35,7 @@ WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
 CARD = "README.md"
 SAMPLE = "sample.safetensors"
+HISTORY = "history.safetensors"
 
 
 class MissingWeights(FileNotFoundError):

@@ -17,7 +17,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -47,9 +47,14 @@ class Images:
 
     images: Tensor
     labels: Tensor
+    dataset: str = ""  # what they are of, where it is a data set of the table
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, part: slice) -> Images:
+        """Some of them."""
+        return Images(self.images[part], self.labels[part], self.dataset)
 
 
 def from_torchvision(class_name: str, split: FullSplit, root: str | Path | None) -> Images:
@@ -305,8 +310,8 @@ def load(name: str, split: Split, root: str | Path | None = None) -> Images:
     if split == "sample":
         with safe_open(SAMPLES / f"{name}.safetensors", framework="pt") as file:
             labels = file.get_tensor("labels").long()
-            return Images(from_png(file.get_tensor("png"), len(labels)), labels)
-    return DATASETS[name].full(split, root)
+            return Images(from_png(file.get_tensor("png"), len(labels)), labels, name)
+    return replace(DATASETS[name].full(split, root), dataset=name)
 
 
 def binarise(images: Tensor, generator: torch.Generator) -> Tensor:

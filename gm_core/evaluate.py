@@ -59,7 +59,7 @@ def evaluate(name: str, root: str | None = None, limit: int | None = None) -> di
     model = checkpoints.load(name)
     test = data.load(info.dataset, "test", root)
     if limit:
-        test = data.Images(test.images[:limit], test.labels[:limit])
+        test = test[:limit]
     started = time.perf_counter()
     figures = FAMILIES[info.family].measure(model, test)
     if isinstance(model, VAE) and info.dataset == attributes.DATASET:

@@ -11,7 +11,17 @@ from typing import Any
 
 from torch import Tensor
 
-from gm_core import autoregressive, masked_pixelcnn, metrics, pixelcnn, pixelrnn, vae
+from gm_core import (
+    autoregressive,
+    classifier,
+    gan,
+    masked_pixelcnn,
+    metrics,
+    pixelcnn,
+    pixelrnn,
+    realism,
+    vae,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,24 @@ FAMILIES = {
         golden=vae.golden,
         measure=metrics.bound,
         recipes="gm_core.training.vae",
+    ),
+    "gan": Family(
+        title="GAN",
+        paper="Huang et al. 2024",
+        config=gan.GANConfig,
+        model=gan.GAN,
+        golden=gan.golden,
+        measure=realism.measure,
+        recipes="gm_core.training.gan",
+    ),
+    "classifier": Family(
+        title="Classifier",
+        paper="LeCun et al. 1998",
+        config=classifier.ClassifierConfig,
+        model=classifier.Classifier,
+        golden=classifier.golden,
+        measure=realism.accuracy,
+        recipes="gm_core.training.classifier",
     ),
 }
 

@@ -33,8 +33,14 @@ class TrainingRecord:
 
     step: int
     total: int
-    loss: float  # mean over the steps since the last record, in `unit`
+    losses: dict[str, float]  # of each phase: mean over the steps since the last record, in `unit`
     unit: str
     learning_rate: float
     images_per_second: float
     validation_loss: float | None = None  # of the averaged weights, where it was measured
+    observed: dict[str, Tensor] | None = None  # what the recipe keeps of the averaged model
+
+    @property
+    def loss(self) -> float:
+        """The first of the losses."""
+        return next(iter(self.losses.values()))

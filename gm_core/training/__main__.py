@@ -19,6 +19,8 @@ from tqdm import tqdm
 
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES, split_name
+from gm_core.files import write_safetensors
+from gm_core.training import history
 from gm_core.training.loop import Recipe, train
 
 
@@ -58,8 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     held_out = None
     if arguments.validation:
         cut = len(images) - arguments.validation
-        held_out = data.Images(images.images[cut:], images.labels[cut:])
-        images = data.Images(images.images[:cut], images.labels[:cut])
+        images, held_out = images[:cut], images[cut:]
 
     family, dataset = split_name(arguments.name)
     state = (arguments.run or Path("runs") / arguments.name) / "state.safetensors"
@@ -84,7 +85,10 @@ def main(argv: list[str] | None = None) -> None:
             compiles=arguments.compile,
         ):
             bar.update(record.step - bar.n)
-            bar.set_postfix_str(f"{record.loss:.2f} {record.unit}")
+            losses = ", ".join(f"{name} {value:.2f}" for name, value in record.losses.items())
+            bar.set_postfix_str(f"{losses} {record.unit}")
+            if is_main:
+                history.keep(state.parent, record)
             if is_main and record.validation_loss is not None:
                 tqdm.write(
                     f"step {record.step}: validation {record.validation_loss:.3f} {record.unit}"
@@ -104,6 +108,8 @@ def main(argv: list[str] | None = None) -> None:
                 "images": len(images),
             },
         )
+        if kept := history.gather(state.parent, recipe.schedule.steps):
+            write_safetensors(output / checkpoints.HISTORY, kept)
         print(f"{output} written after {(time.perf_counter() - started) / 60:.1f} minutes")
 
 

@@ -1,4 +1,7 @@
-"""The training loop that likelihood models share, as a generator of records.
+"""The training loop that all models share, as a generator of records.
+
+A step is one update for a model with one loss; where networks play against each other, it is one
+update for each of them, in turn.
 
 A step's batch and noise follow from (seed, step) alone, so a run that was stopped and resumed, or
 spread over several processes by `accelerate launch`, sees the same data as one that was not.
@@ -15,6 +18,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -46,6 +50,17 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One update of a step: which loss, of which part of the model."""
+
+    loss: Callable[..., Tensor]  # model, *batch -> mean loss
+    name: str = "loss"
+    part: str = ""  # the submodule whose weights it changes; "" is the whole model
+    weight: float = 1.0  # of the loss
+    every: int = 1  # steps; where it is more than one, the loss counts so many times
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides a training run but its data and its seed."""
 
@@ -54,10 +69,13 @@ class Recipe:
     schedule: Schedule
     # images, labels, generator -> the tensors of a batch, each with the batch first
     prepare: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, ...]]
-    # model, *batch -> mean loss
-    loss: Callable[..., Tensor]
-    unit: str  # of the loss
+    phases: tuple[Phase, ...]  # the updates of a step, in turn
+    unit: str  # of the losses
     compiled: tuple[type[nn.Module], ...] = ()  # modules that are worth compiling
+    betas: tuple[float, float] = (0.9, 0.99)  # of Adam's moments
+    # The averaged model -> what is kept of it on the way, at the steps of `observed_at`.
+    observe: Callable[[Any], dict[str, Tensor]] | None = None
+    observed_at: frozenset[int] = frozenset()
 
 
 def train(
@@ -86,7 +104,9 @@ def train(
         "batch_size": str(schedule.batch_size),
         "images": str(len(data)),
     }
-    accelerator = Accelerator(mixed_precision="bf16")
+    # Weights that rest in a phase have no gradient there, which several processes must look for.
+    rests = DistributedDataParallelKwargs(find_unused_parameters=len(recipe.phases) > 1)
+    accelerator = Accelerator(mixed_precision="bf16", kwargs_handlers=[rests])
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged = AveragedModel(model, multi_avg_fn=moving_average(schedule.ema_decay))
     averaged.to(accelerator.device)
@@ -97,7 +117,7 @@ def train(
     optimiser = torch.optim.AdamW(
         model.parameters(),
         lr=schedule.learning_rate,
-        betas=(0.9, 0.99),
+        betas=recipe.betas,
         weight_decay=schedule.weight_decay,
         fused=True,
     )
@@ -106,7 +126,7 @@ def train(
     if state and state.exists():
         first = load_state(state, run, model, averaged, optimiser)
 
-    losses: list[Tensor] = []
+    losses: dict[str, list[Tensor]] = {phase.name: [] for phase in recipe.phases}
     started, images_seen = time.perf_counter(), 0
     try:
         for step in range(first, schedule.steps):
@@ -115,13 +135,17 @@ def train(
             tensors = [tensor[share].to(accelerator.device) for tensor in batch]
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate(step)
-            loss = recipe.loss(wrapped, *tensors)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
-            optimiser.step()
-            optimiser.zero_grad()
+            for phase in recipe.phases:
+                if step % phase.every:
+                    continue
+                trained = focus(model, phase.part)
+                loss = phase.loss(wrapped, *tensors)
+                accelerator.backward(phase.weight * phase.every * loss)
+                accelerator.clip_grad_norm_(trained, schedule.max_gradient_norm)
+                optimiser.step()
+                optimiser.zero_grad()
+                losses[phase.name].append(loss.detach())
             averaged.update_parameters(model)
-            losses.append(loss.detach())
             images_seen += len(batch[0])
 
             done = step + 1
@@ -129,29 +153,46 @@ def train(
             saves = done % save_every == 0 or is_last
             if state and saves and accelerator.is_main_process:
                 save_state(state, run, model, averaged, optimiser, done)
-            if done % record_every == 0 or is_last:
+            observed = None
+            if recipe.observe and done in recipe.observed_at:
+                observed = recipe.observe(averaged.module)
+            if done % record_every == 0 or is_last or observed:
                 measured = None
                 if validation is not None and saves:
                     measured = evaluate_loss(averaged.module, recipe, validation, seed)
-                mean_loss: Any = accelerator.reduce(torch.stack(losses).mean(), "mean")
-                if not math.isfinite(mean_loss):
-                    raise FloatingPointError(
-                        f"The loss is {float(mean_loss)} at step {done}: lower the learning rate."
-                    )
+                means: dict[str, float] = {}
+                for name, values in losses.items():
+                    if values:
+                        mean: Any = accelerator.reduce(torch.stack(values).mean(), "mean")
+                        means[name] = float(mean)
+                for name, value in means.items():
+                    if not math.isfinite(value):
+                        raise FloatingPointError(
+                            f"The {name} is {value} at step {done}: lower the learning rate."
+                        )
                 yield TrainingRecord(
                     step=done,
                     total=schedule.steps,
-                    loss=float(mean_loss),
+                    losses=means,
                     unit=recipe.unit,
                     learning_rate=schedule.rate(step),
                     images_per_second=images_seen / (time.perf_counter() - started),
                     validation_loss=measured,
+                    observed=observed,
                 )
-                losses, started, images_seen = [], time.perf_counter(), 0
+                losses = {name: [] for name in losses}
+                started, images_seen = time.perf_counter(), 0
         model.load_state_dict(averaged.module.state_dict())
     finally:
+        model.requires_grad_(True)
         # Preparing patches the model's forward; whoever trained it wants float32 back.
         accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+
+
+def focus(model: nn.Module, part: str) -> list[nn.Parameter]:
+    """Let the weights of one part learn and the others rest; returns those of the part."""
+    model.requires_grad_(False)
+    return list(model.get_submodule(part).requires_grad_(True).parameters())
 
 
 def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
@@ -182,7 +223,7 @@ def take_batch(data: Images, recipe: Recipe, seed: int, step: int) -> tuple[Tens
 def evaluate_loss(
     model: nn.Module, recipe: Recipe, data: Images, seed: int, batch_size: int = 250
 ) -> float:
-    """Mean loss over `data`, with frozen noise."""
+    """Mean of the first loss over `data`, with frozen noise."""
     device = next(model.parameters()).device
     noise = stream(seed, 2)
     total = 0.0
@@ -190,7 +231,7 @@ def evaluate_loss(
         data.images.split(batch_size), data.labels.split(batch_size), strict=True
     ):
         tensors = [tensor.to(device) for tensor in recipe.prepare(images, labels, noise)]
-        total += float(recipe.loss(model, *tensors)) * len(images)
+        total += float(recipe.phases[0].loss(model, *tensors)) * len(images)
     return total / len(data)
 
 

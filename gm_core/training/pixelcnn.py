@@ -11,7 +11,7 @@ from gm_core.autoregressive import negative_log_likelihood
 from gm_core.data import binarise
 from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
 from gm_core.pixelcnn import PixelCNNConfig
-from gm_core.training.loop import Recipe, Schedule
+from gm_core.training.loop import Phase, Recipe, Schedule
 
 NO_LABEL_SHARE = 0.5  # so that p(x) and p(x | label) are learnt alike
 DEEP = (1, 2, 1, 4, 1, 2, 1, 4, 1, 2, 1, 2)
@@ -56,7 +56,7 @@ RECIPES = {
                 steps=9_000, batch_size=32, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
         "gpu": Recipe(
@@ -66,7 +66,7 @@ RECIPES = {
                 steps=30_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
     },
@@ -78,7 +78,7 @@ RECIPES = {
                 steps=9_800, batch_size=32, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
         "gpu": Recipe(
@@ -88,7 +88,7 @@ RECIPES = {
                 steps=30_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
     },
@@ -100,7 +100,7 @@ RECIPES = {
                 steps=2_000, batch_size=32, learning_rate=2e-3, max_gradient_norm=1000.0
             ),
             prepare=clothes,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
         "gpu": Recipe(
@@ -110,7 +110,7 @@ RECIPES = {
                 steps=20_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=1000.0
             ),
             prepare=clothes,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
     },
@@ -122,7 +122,7 @@ RECIPES = {
                 steps=1_200, batch_size=32, learning_rate=2e-3, max_gradient_norm=300.0
             ),
             prepare=characters,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
         "gpu": Recipe(
@@ -132,7 +132,7 @@ RECIPES = {
                 steps=20_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=300.0
             ),
             prepare=characters,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
         ),
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gm_core.autoregressive import negative_log_likelihood
 from gm_core.pixelrnn import LSTMStep, PixelRNNConfig
-from gm_core.training.loop import Recipe, Schedule
+from gm_core.training.loop import Phase, Recipe, Schedule
 from gm_core.training.pixelcnn import binary_digits
 
 RECIPES = {
@@ -16,7 +16,7 @@ RECIPES = {
                 steps=3_000, batch_size=32, learning_rate=3e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
             compiled=(LSTMStep,),
         ),
@@ -27,7 +27,7 @@ RECIPES = {
                 steps=15_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
             compiled=(LSTMStep,),
         ),
@@ -40,7 +40,7 @@ RECIPES = {
                 steps=2_800, batch_size=32, learning_rate=3e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
             compiled=(LSTMStep,),
         ),
@@ -51,7 +51,7 @@ RECIPES = {
                 steps=10_000, batch_size=128, learning_rate=2e-3, max_gradient_norm=100.0
             ),
             prepare=binary_digits,
-            loss=negative_log_likelihood,
+            phases=(Phase(negative_log_likelihood),),
             unit="nats",
             compiled=(LSTMStep,),
         ),

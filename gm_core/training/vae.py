@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gm_core.data import binarise
-from gm_core.training.loop import Recipe, Schedule
+from gm_core.training.loop import Phase, Recipe, Schedule
 from gm_core.vae import VAEConfig, negative_elbo
 
 
@@ -39,7 +39,7 @@ def recipe(config: VAEConfig, dataset: str, schedule: Schedule) -> Recipe:
         dataset=dataset,
         schedule=schedule,
         prepare=partial(prepare, latent=config.latent),
-        loss=negative_elbo,
+        phases=(Phase(negative_elbo),),
         unit="nats",
     )
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from gm_core.autoregressive import PixelModel
+from gm_core.classifier import ClassifierConfig
 from gm_core.families import FAMILIES
+from gm_core.gan import GANConfig
 from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
 from gm_core.pixelcnn import PixelCNNConfig
 from gm_core.pixelrnn import PixelRNNConfig
@@ -24,6 +26,8 @@ CONFIGS: dict[str, Any] = {
     "pixelrnn-row": PixelRNNConfig("row", states=8, layers=2, first_kernel=3, **SIZE),
     "pixelrnn-diagonal": PixelRNNConfig("diagonal", states=5, layers=2, first_kernel=3, **SIZE),
     "vae": VAEConfig(height=8, width=12, latent=3, features=(4, 6), hidden=24),
+    "gan": GANConfig(height=8, width=12, classes=3, latent=3, label_features=2, features=(4, 6)),
+    "classifier": ClassifierConfig(height=8, width=12, classes=3, features=(4, 6), hidden=5),
 }
 PIXEL_FAMILIES = tuple(name for name in CONFIGS if name.startswith("pixel"))
 
@@ -33,7 +37,12 @@ def tiny(family: str, **changes: Any) -> Any:
     config = CONFIGS[family]
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     torch.manual_seed(0)
-    return FAMILIES[family].model(type(config)(**(values | changes))).eval()
+    model = FAMILIES[family].model(type(config)(**(values | changes)))
+    if family == "gan":  # what starts at zero would have no say
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    return model.eval()
 
 
 def decided(family: str, **changes: Any) -> PixelModel:
@@ -57,5 +66,9 @@ def batch(family: str, count: int) -> tuple[Tensor, ...]:
     if family == "vae":
         noise = torch.randn(count, config.latent, generator=generator)
         return torch.randint(2, size, generator=generator).float(), noise
+    if family in ("gan", "classifier"):
+        images, labels = torch.rand(size, generator=generator), torch.arange(count) % config.classes
+        noise = torch.randn(count, 3, generator=generator)
+        return (images, labels, noise) if family == "gan" else (images, labels)
     levels = torch.randint(config.levels, size, generator=generator)
     return levels, torch.arange(count) % (config.classes + 1)
