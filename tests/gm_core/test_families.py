@@ -63,7 +63,8 @@ def test_every_parameter_gets_a_gradient(family: str):
         for name, parameter in model.named_parameters()
         if parameter.grad is None or not parameter.grad.abs().sum() > 0
     ]
-    assert missing == []
+    # Where only differences of scores count, nothing moves their level.
+    assert missing == (["discriminator.score.bias"] if family == "gan" else [])
 
 
 @families
