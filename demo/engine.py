@@ -17,7 +17,9 @@ from gm_core import checkpoints, data
 from gm_core.autoregressive import Method
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
-from gm_core.frames import Frame
+from gm_core.frames import Frame, Scores
+from gm_core.gan import forge as forge_images
+from gm_core.gan import judge as judge_images
 from gm_core.latent import Bound, Encoding, Survey
 from gm_core.latent import decode as decode_codes
 from gm_core.latent import encode as encode_images
@@ -136,6 +138,20 @@ def survey(
     yield from survey_codes(networks, images, count=count, seed=seed, reach=reach, cells=cells)
 
 
+def forge(model: str, *, z: list[list[float]], labels: list[int] | None = None) -> Iterator[Frame]:
+    """The frame of `gm_core.gan.forge`; latents (B, latent) as nested lists, labels (B,)."""
+    yield from forge_images(
+        gm_core.load(model), torch.tensor(z), None if labels is None else torch.tensor(labels)
+    )
+
+
+def judge(model: str, *, images: list[Any], labels: list[int] | None = None) -> Iterator[Scores]:
+    """The record of `gm_core.gan.judge`; images (B, C, H, W) in [0, 1] as nested lists."""
+    yield from judge_images(
+        gm_core.load(model), torch.tensor(images), None if labels is None else torch.tensor(labels)
+    )
+
+
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "sample": sample,
     "dependency": dependency,
@@ -147,6 +163,8 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "decode": decode,
     "tighten": tighten,
     "survey": survey,
+    "forge": forge,
+    "judge": judge,
 }
 
 

@@ -28,6 +28,13 @@ class PixelFrame(Frame):
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """How real a discriminator finds pictures; only differences mean anything."""
+
+    scores: Tensor  # float32 (B,), on the CPU
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRecord:
     """Where a training run stands after `step` of `total` steps."""
 

@@ -20,6 +20,7 @@ the label.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -28,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gm_core.frames import Frame, Scores
 from gm_core.vae import latent_noise
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -176,6 +178,18 @@ class GAN(nn.Module):
             self.discriminator(pictures, label).float() for pictures in (images, forgeries)
         )
         return Game(real, generated, images, forgeries)
+
+
+@torch.no_grad()
+def forge(model: GAN, z: Tensor, label: int | Tensor | None = None) -> Iterator[Frame]:
+    """The pictures of latents (B, latent), as one frame."""
+    yield Frame(model.generate(z, label).float().cpu(), step=1, total=1, note="generated")
+
+
+@torch.no_grad()
+def judge(model: GAN, images: Tensor, label: int | Tensor | None = None) -> Iterator[Scores]:
+    """What D says of pictures (B, C, H, W) in [0, 1], as one record."""
+    yield Scores(model.realness(images, label).float().cpu())
 
 
 def leaky(x: Tensor) -> Tensor:
