@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,15 +34,6 @@ def pairs(
         left_out[:] = True
     labels = labels.masked_fill(left_out, config.classes)
     return images / 255, labels, torch.randn(len(images), config.latent, generator=generator)
-
-
-def shifted(
-    images: Tensor, labels: Tensor, generator: torch.Generator, *, config: GANConfig
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`pairs`, of which every second picture is mirrored."""
-    mirrored = torch.rand(len(images), generator=generator) < 0.5
-    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    return pairs(images, labels, generator, config=config)
 
 
 @torch.no_grad()
@@ -87,44 +79,46 @@ CPU = Schedule(
 )  # fmt: skip
 GPU = replace(CPU, steps=60_000, batch_size=256, ema_decay=0.999)
 SMALL, WIDE = GANConfig(), GANConfig(features=(64, 128), blocks=2)
+LARGE = {"height": 64, "width": 64, "channels": 3, "classes": 0}
+AVATARS = GANConfig(**LARGE, features=(24, 48, 96))
+WIDE_AVATARS = GANConfig(**LARGE, features=(48, 96, 192), blocks=2)
 
 
 def recipe(
-    config: GANConfig, dataset: str, schedule: Schedule, gamma: float, *, mirrored: bool = False
+    config: GANConfig, dataset: str, schedule: Schedule, phases: tuple[Phase, ...]
 ) -> Recipe:
-    """What all healthy GANs have in common."""
+    """What all GANs have in common."""
     return Recipe(
         config=config,
         dataset=dataset,
         schedule=schedule,
-        prepare=partial(shifted if mirrored else pairs, config=config),
-        phases=relativistic(gamma),
+        prepare=partial(pairs, config=config),
+        phases=phases,
         unit="",
         betas=(0.0, 0.99),
     )
 
 
 def presets(
-    cpu: GANConfig, gpu: GANConfig, dataset: str, gamma: float, *, mirrored: bool = False
+    cpu: GANConfig, gpu: GANConfig, dataset: str, gamma: float, **schedule: Any
 ) -> dict[str, Recipe]:
-    """A network for each preset."""
+    """A network for each preset, and what the CPU's schedule has of its own."""
     return {
-        "cpu": recipe(cpu, dataset, CPU, gamma, mirrored=mirrored),
-        "gpu": recipe(gpu, dataset, GPU, gamma, mirrored=mirrored),
+        "cpu": recipe(cpu, dataset, replace(CPU, **schedule), relativistic(gamma)),
+        "gpu": recipe(gpu, dataset, GPU, relativistic(gamma)),
     }
 
 
-def watched(recipes: dict[str, Recipe]) -> dict[str, Recipe]:
+def watched(recipe: Recipe) -> Recipe:
     """With a history of the same latents."""
-    return {
-        name: replace(
-            recipe, observe=observe, observed_at=observed_at(recipe.schedule.steps)
-        )
-        for name, recipe in recipes.items()
-    }  # fmt: skip
+    return replace(recipe, observe=observe, observed_at=observed_at(recipe.schedule.steps))
 
 
+DIGITS = presets(SMALL, WIDE, "mnist", gamma=1.0)
+COLLAPSED = recipe(SMALL, "mnist", replace(CPU, steps=1_500, ema_decay=0.9), SICK)
 RECIPES = {
-    "gan-mnist": watched(presets(SMALL, WIDE, "mnist", gamma=1.0)),
-    "gan-fashion": presets(SMALL, WIDE, "fashion", gamma=1.0, mirrored=True),
+    "gan-mnist": {preset: watched(recipe) for preset, recipe in DIGITS.items()},
+    "gan-mnist-collapsed": {"cpu": COLLAPSED, "gpu": COLLAPSED},
+    "gan-fashion": presets(SMALL, WIDE, "fashion", gamma=1.0),
+    "gan-avatars": presets(AVATARS, WIDE_AVATARS, "avatars", gamma=1.0, batch_size=32),
 }

@@ -1,0 +1,167 @@
+"""Ways through the codes of a generator: tours, planes, and directions found from examples.
+
+    tour         from code to code, each leg straight or on an arc
+    plane        z = centre + x right + y up, the three at right angles
+    direction    z' = z + t d, where d leads from the codes of pictures without something to the
+                 codes of pictures with it
+
+Random codes have a standard deviation of 1 along every line through the origin. So x, y and t are
+in standard deviations of the prior, sigma, however many dimensions there are.
+
+A direction is found from few examples in many dimensions, so it is always partly chance. Two
+numbers say how much: how many examples fall on the right side of a direction that was found without
+them, and how alike the directions are that two halves of the examples give.
+
+Source of directions as differences of means: White, "Sampling Generative Networks", 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gm_core.randomness import stream
+
+FEWEST = 2  # examples with it, and as many without, that make a direction
+
+Way = Callable[[Tensor, Tensor, int], Tensor]  # gm_core.latent's straight and spherical
+Finder = Callable[[Tensor, Tensor], Tensor]  # difference and regression
+
+
+def tour(codes: Tensor, steps: int, way: Way) -> Tensor:
+    """From the first code (K, latent) over all others to the last: (steps + 1, latent).
+
+    Every leg has equally many steps; raises ValueError where that can't be.
+    """
+    legs = len(codes) - 1
+    if legs < 1 or steps < legs or steps % legs:
+        raise ValueError(f"{steps} steps can't be shared by {legs} legs.")
+    parts = [way(start, end, steps // legs + 1)[:-1] for start, end in zip(codes, codes[1:])]
+    return torch.cat([*parts, codes[-1:]])
+
+
+def shorter(length: float, latent: int) -> float:
+    """The share of random codes that are shorter: |z|^2 has a chi-squared distribution."""
+    half = torch.tensor([latent, length**2], dtype=torch.float64) / 2
+    return float(torch.special.gammainc(half[0], half[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A plane through a code; right and up are of length 1 and at right angles to all else.
+
+    So |z|^2 = |centre|^2 + x^2 + y^2, and random codes have the coordinates x, y ~ N(0, 1).
+    """
+
+    centre: Tensor  # (latent,)
+    right: Tensor  # (latent,)
+    up: Tensor  # (latent,)
+
+    def at(self, x: Tensor, y: Tensor) -> Tensor:
+        """The codes of places (B,), (B,) on the plane: (B, latent)."""
+        return self.centre + x[:, None] * self.right + y[:, None] * self.up
+
+
+def plane(codes: Tensor) -> Plane:
+    """Through the first of three codes (3, latent), towards what is new in the others.
+
+    Raises ValueError if there are fewer than three dimensions.
+    """
+    if codes.shape[0] != 3 or codes.shape[1] < 3:
+        raise ValueError(f"A plane needs three codes of three dimensions, not {codes.shape}.")
+    basis: list[Tensor] = []
+    for code in codes:  # Gram and Schmidt's way
+        for other in basis:
+            code = code - torch.dot(code, other) * other
+        basis.append(code / code.norm())
+    return Plane(codes[0], basis[1], basis[2])
+
+
+# --- directions ----------------------------------------------------------------------------------
+
+
+def difference(z: Tensor, has: Tensor) -> Tensor:
+    """From the mean of the codes (N, latent) without it to the mean of those with it, has bool
+    (N,); of length 1: (latent,)."""
+    return F.normalize(z[has].mean(dim=0) - z[~has].mean(dim=0), dim=0)
+
+
+def regression(z: Tensor, has: Tensor) -> Tensor:
+    """The normal of the plane that separates best, codes (N, latent), has bool (N,); of length 1.
+
+    Least squares with a penalty of as much as the prior says: uses that codes with it differ from
+    each other too, which takes more examples than a mean but then wastes fewer.
+    """
+    return F.normalize(separate(z, has[:, None], penalty=z.shape[1]).weights[:, 0], dim=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """A plane for each of A questions, on whose far side the answer is yes."""
+
+    weights: Tensor  # (features, A)
+    offset: Tensor  # (A,)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, features) -> bool (N, A)."""
+        return x @ self.weights + self.offset > 0
+
+
+def separate(x: Tensor, has: Tensor, penalty: float) -> Separation:
+    """Ridge regression of answers, bool (N, A), on features (N, features)."""
+    answers = 2 * has.to(x.dtype) - 1
+    middle, usual = x.mean(dim=0), answers.mean(dim=0)
+    x, answers = x - middle, answers - usual
+    count, features = x.shape
+    if count < features:  # the same weights, whichever system is solved; the smaller one is faster
+        weights = x.T @ torch.linalg.solve(x @ x.T + penalty * torch.eye(count), answers)
+    else:
+        weights = torch.linalg.solve(x.T @ x + penalty * torch.eye(features), x.T @ answers)
+    return Separation(weights, usual - middle @ weights)
+
+
+def check(z: Tensor, has: Tensor) -> None:
+    """Raises ValueError unless there are enough examples with and without it."""
+    of_each = [int(has.sum()), int((~has).sum())]
+    if min(of_each) < FEWEST or len(z) != len(has):
+        raise ValueError(f"At least {FEWEST} examples of each are needed, not {of_each}.")
+
+
+def right_when_left_out(z: Tensor, has: Tensor, find: Finder) -> int:
+    """How many examples (N, latent), bool (N,) fall on the right side without their own help.
+
+    Each in turn: the direction of all others, cut halfway between the others' means.
+    """
+    check(z, has)
+    right = 0
+    for index in range(len(z)):
+        rest = torch.arange(len(z)) != index
+        others, known = z[rest], has[rest]
+        along = others @ (direction := find(others, known))
+        middle = (along[known].mean() + along[~known].mean()) / 2
+        right += bool(torch.dot(z[index], direction) > middle) == bool(has[index])
+    return right
+
+
+def agreement(z: Tensor, has: Tensor, find: Finder, *, splits: int = 20, seed: int = 0) -> float:
+    """The cosine between the directions of two halves of the examples; mean over random splits.
+
+    Each half has half of those with it and half of those without; one left over is in neither.
+    """
+    check(z, has)
+    generator, cosines = stream(seed), []
+    for _ in range(splits):
+        halves: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for group in (has, ~has):
+            places = group.nonzero()[:, 0]
+            places = places[torch.randperm(len(places), generator=generator)]
+            size = len(places) // 2
+            halves[0].append(places[:size])
+            halves[1].append(places[size : 2 * size])
+        one, other = (find(z[half], has[half]) for half in map(torch.cat, halves))
+        cosines.append(float(torch.dot(one, other)))
+    return sum(cosines) / splits
