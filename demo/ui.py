@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import ModuleType
+
 import gradio as gr
 
 from demo.tabs import overview, pixelcnn, pixelrnn, vae
@@ -15,14 +18,14 @@ repository, running on this machine.</p></div>
 """
 
 
-def build_demo() -> gr.Blocks:
-    """All tabs, with their events."""
+def build_demo(model_tabs: Sequence[ModuleType] = MODEL_TABS) -> gr.Blocks:
+    """The overview and these tabs, with their events."""
     with gr.Blocks(title="Generative models") as demo:
         gr.HTML(HEADING, padding=False)
         with gr.Tabs(selected=overview.ID) as tabs:
             with gr.Tab(overview.TITLE, id=overview.ID):
-                overview.build(tabs, [tab.ID for tab in MODEL_TABS])
-            for tab in MODEL_TABS:
+                overview.build(tabs, [tab.ID for tab in model_tabs])
+            for tab in model_tabs:
                 with gr.Tab(tab.TITLE, id=tab.ID):
                     tab.build()
     return demo

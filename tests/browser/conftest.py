@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -31,27 +31,43 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Callable[..., BrowserContext]:
+    """A browser context for each kind of settings: pages that share one need not load Gradio's
+    scripts again, which takes longer than most tests."""
+    opened: dict[str, BrowserContext] = {}
+
+    def context(settings: dict[str, Any]) -> BrowserContext:
+        key = repr(sorted(settings.items()))
+        if key not in opened:
+            opened[key] = browser.new_context(**settings)
+            opened[key].set_default_timeout(20_000)
+        return opened[key]
+
+    return context
+
+
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+def open_page(
+    contexts: Callable[..., BrowserContext], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
     """Opens the app, or another page, with settings of a browser context. Script errors fail."""
-    contexts, errors = [], []
+    pages, errors = [], []
 
     def open_page(url: str = "", **settings: Any) -> Page:
         settings = {
             "viewport": {"width": 1440, "height": 900},
             "reduced_motion": "reduce",
         } | settings
-        context = browser.new_context(**settings)
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts(settings).new_page()
+        pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url or request.getfixturevalue("address"))
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert errors == []
 
 

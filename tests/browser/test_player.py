@@ -14,7 +14,9 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo import render
 from demo.components.player import Jump, Series, Trajectory, player
-from demo.theme import CSS
+from demo.tabs import pixelcnn as pixelcnn_tab
+from demo.theme import CSS, theme
+from demo.ui import build_demo
 from gm_core.frames import PixelFrame
 from tests.browser.conftest import cells, step_of
 from tests.demo.test_render import random_frame
@@ -22,6 +24,15 @@ from tests.demo.test_render import random_frame
 UNKNOWN = (0x9A, 0x9A, 0x9A)
 GENERATED = (0xE6, 0x9F, 0x00)
 STUDENT = (0x00, 0x9E, 0x73)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The app with this one tab: every page that opens then loads a third."""
+    demo = build_demo((pixelcnn_tab,))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    yield url
+    demo.close()
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def test_the_pictures_can_be_saved(pixelcnn: Callable[..., Page], kind: str, tmp
 def test_nothing_leaves_the_machine(open_page: Callable[..., Page], address: str):
     page = open_page("about:blank")
     asked: list[str] = []
-    page.context.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     page.locator("[data-tab=pixelcnn]").click()
     generate(page)
