@@ -8,6 +8,7 @@ Nothing else in this repository measures anything on the test set.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import platform
 import subprocess
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from gm_core import attributes, checkpoints, data
 from gm_core.autoregressive import PixelModel
+from gm_core.data import Images
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
 from gm_core.metrics import as_levels, log_probs
@@ -53,21 +55,29 @@ def commit() -> str | None:
     return result.stdout.strip()
 
 
-def evaluate(name: str, root: str | None = None, limit: int | None = None) -> dict[str, Any]:
+@functools.cache
+def test_set(dataset: str, root: str | None, limit: int | None) -> Images:
+    """Test images, once for all checkpoints that are measured on them."""
+    test = data.load(dataset, "test", root)
+    return test[:limit] if limit else test
+
+
+def evaluate(
+    name: str, root: str | None = None, limit: int | None = None, *, fid: bool = True
+) -> dict[str, Any]:
     """The held-out figures of a checkpoint, as metrics.json holds them."""
     info = checkpoints.describe(name)
     model = checkpoints.load(name)
-    test = data.load(info.dataset, "test", root)
-    if limit:
-        test = test[:limit]
+    test = test_set(info.dataset, root, limit)
     started = time.perf_counter()
-    figures = FAMILIES[info.family].measure(model, test)
+    options: dict[str, Any] = {} if fid else {"fid": False}
+    figures = FAMILIES[info.family].measure(model, test, **options)
     if isinstance(model, VAE) and info.dataset == attributes.DATASET:
         figures += attributes.measure(model, test, data.load(info.dataset, "train", root))
     return {
         "figures": [asdict(figure) for figure in figures],
         "weights": info.weights,  # sha256 of what was measured
-        "command": f"python -m gm_core.evaluate {name}",
+        "command": f"python -m gm_core.evaluate {name}" + ("" if fid else " --without-fid"),
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),
         "seed": info.training.get("seed"),
@@ -91,28 +101,34 @@ def measure_sample(name: str) -> dict[str, Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gm_core.evaluate", description=__doc__)
-    parser.add_argument("name", choices=checkpoints.available())
+    parser.add_argument("names", nargs="+", choices=checkpoints.available(), metavar="NAME")
     parser.add_argument("--data", help="folder of the full data (default: $GM_DATA_DIR)")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only the first N test images; writes nothing"
     )
     parser.add_argument("--sample", action="store_true", help="score the shipped sample only")
+    parser.add_argument("--without-fid", action="store_true", help="of GANs; it takes longest")
     arguments = parser.parse_args()
-    if not arguments.limit and (measured := measure_sample(arguments.name)):
-        checkpoints.write_sample(arguments.name, measured)
-    if arguments.sample:
-        return
-    metrics = evaluate(arguments.name, arguments.data, arguments.limit)
+    for name in arguments.names:
+        if not arguments.limit and (measured := measure_sample(name)):
+            checkpoints.write_sample(name, measured)
+        if not arguments.sample:
+            report(name, arguments.data, arguments.limit, fid=not arguments.without_fid)
+
+
+def report(name: str, root: str | None, limit: int | None, *, fid: bool) -> None:
+    """Measure a checkpoint, print its figures, and keep them if they are of the whole test set."""
+    metrics = evaluate(name, root, limit, fid=fid)
     for figure in metrics["figures"]:
         spread = f" +- {figure['spread']:.3f}" if figure["spread"] is not None else ""
         print(
             f"{figure['value']:.3f}{spread} {figure['unit']}: {figure['name']} "
             f"({figure['convention']}; {figure['split']})"
         )
-    if not arguments.limit:
-        path = checkpoints.root() / arguments.name / "metrics.json"
+    if not limit:
+        path = checkpoints.root() / name / "metrics.json"
         write_bytes(path, (json.dumps(metrics, indent=2) + "\n").encode())
-        print(f"{path} written in {metrics['minutes']} minutes")
+        print(f"{path} written in {metrics['minutes']} minutes", flush=True)
 
 
 if __name__ == "__main__":
