@@ -42,7 +42,25 @@ TITLES = {
     "vae-mnist-beta10": "β = 10",
     "vae-fashion": "VAE, clothes",
     "vae-avatars": "VAE, avatars",
+    "gan-mnist": "GAN",
+    "gan-fashion": "GAN, clothes",
+    "gan-avatars": "GAN, avatars",
+    "gan-mnist-collapsed": "GAN, collapsed on purpose",
 }
+
+
+def headline(info: checkpoints.CheckpointInfo) -> str:
+    """The first held-out figure of a checkpoint, and what it is."""
+    figures = (info.metrics or {}).get("figures", [])
+    if not figures:
+        return "not yet measured"
+    first = figures[0]
+    means = first["name"]
+    if "log p(x)" in means:  # a bound on it, or itself
+        means = "−ELBO" if "ELBO" in means else "−log p(x)"
+    spread = f" ± {first['spread']:.2f}" if first["spread"] is not None else ""
+    value = f"{first['value']:.2f}{spread} {first['unit']}".strip()
+    return f"{means} = {value} on {first['split']}"
 
 
 def dataset_of(model: str) -> str:

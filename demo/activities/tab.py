@@ -8,7 +8,7 @@ from types import ModuleType
 import gradio as gr
 import torch
 
-from demo.activities import TITLES, ModelTab
+from demo.activities import TITLES, ModelTab, headline
 from demo.components.lesson import lesson
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
@@ -21,15 +21,9 @@ def describe_models(tab: ModelTab) -> str:
     for name in tab.models:
         info = checkpoints.describe(name)
         family, dataset = FAMILIES[info.family], data.DATASETS[info.dataset]
-        figures = (info.metrics or {}).get("figures", [])
-        figure = "not yet measured"
-        if figures:
-            first = figures[0]
-            means = "−ELBO" if "ELBO" in first["name"] else "−log p(x)"
-            figure = f"{means} = {first['value']:.2f} {first['unit']} on {first['split']}"
         lines.append(
             f"<b>{html.escape(TITLES[name])}</b> ({family.paper}), "
-            f"{info.parameters / 1e6:.2f} M parameters: {figure}. {dataset.title}: "
+            f"{info.parameters / 1e6:.2f} M parameters: {headline(info)}. {dataset.title}: "
             f"{html.escape(dataset.attribution)}, {dataset.licence}."
         )
     return (

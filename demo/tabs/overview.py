@@ -8,6 +8,7 @@ from collections.abc import Collection
 import gradio as gr
 import torch
 
+from demo.activities import headline
 from demo.components.model_map import model_map
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
@@ -31,24 +32,17 @@ def loaded() -> str:
         except checkpoints.BadCheckpoint as error:
             rows.append(f'<tr><td colspan="7">{html.escape(str(error))}</td></tr>')
             continue
-        figures = (info.metrics or {}).get("figures", [])
-        figure = "not yet measured"
-        if figures:
-            first = figures[0]
-            spread = f" ± {first['spread']:.2f}" if first["spread"] is not None else ""
-            most = "at most " if "a bound" in first["name"] else ""
-            figure = f"{most}{first['value']:.2f}{spread} {first['unit']} ({first['split']})"
         cells = (
             name,
             FAMILIES[info.family].title,
             data.DATASETS[info.dataset].title,
             f"{info.parameters / 1e6:.2f} M",
             f"{info.bytes / 1e6:.1f} MB",
-            figure,
+            headline(info),
             device,
         )
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    heads = ("Checkpoint", "Model", "Data", "Parameters", "File", "Held-out −log p(x)", "Device")
+    heads = ("Checkpoint", "Model", "Data", "Parameters", "File", "Held-out figure", "Device")
     head = "".join(f"<th>{name}</th>" for name in heads)
     return (
         '<h3>What is loaded</h3><div class="gm-scroll"><table class="gm-table">'
