@@ -20,6 +20,9 @@ from gm_core.forcing import ForcingFrame, force
 from gm_core.frames import Frame, Scores
 from gm_core.gan import forge as forge_images
 from gm_core.gan import judge as judge_images
+from gm_core.gan_lab import train as train_gan
+from gm_core.inversion import InversionRecord
+from gm_core.inversion import invert as invert_picture
 from gm_core.latent import Bound, Encoding, Survey
 from gm_core.latent import decode as decode_codes
 from gm_core.latent import encode as encode_images
@@ -27,6 +30,9 @@ from gm_core.latent import survey as survey_codes
 from gm_core.latent import tighten as tighten_bound
 from gm_core.mask_lab import train_masks
 from gm_core.metrics import as_pictures
+from gm_core.neighbours import Distance, Measured, Nearest
+from gm_core.neighbours import measure as measure_pictures
+from gm_core.neighbours import nearest as nearest_pictures
 from gm_core.race import Contestant, RaceFrame
 from gm_core.race import race as run_race
 from gm_core.surprise import Surprise
@@ -152,6 +158,51 @@ def judge(model: str, *, images: list[Any], labels: list[int] | None = None) -> 
     )
 
 
+def measure(
+    model: str,
+    *,
+    z: list[list[float]],
+    labels: list[int] | None = None,
+    label: int | None = None,
+) -> Iterator[Measured]:
+    """The record of `gm_core.neighbours.measure`; latents (B, latent) as nested lists, labels
+    (B,)."""
+    yield from measure_pictures(
+        gm_core.load(model),
+        checkpoints.describe(model).dataset,
+        torch.tensor(z),
+        None if labels is None else torch.tensor(labels),
+        label=label,
+    )
+
+
+def nearest(dataset: str, *, image: list[Any], by: Distance, count: int) -> Iterator[Nearest]:
+    """The record of `gm_core.neighbours.nearest`; an image (C, H, W) in [0, 1] as nested lists."""
+    yield from nearest_pictures(dataset, torch.tensor(image), by, count)
+
+
+def invert(
+    model: str,
+    *,
+    image: list[Any],
+    label: int | None,
+    starts: int,
+    steps: int,
+    seed: int,
+    every: int,
+) -> Iterator[InversionRecord]:
+    """Records of `gm_core.inversion.invert`; an image (C, H, W) in [0, 1] as nested lists."""
+    yield from invert_picture(
+        gm_core.load(model),
+        torch.tensor(image),
+        label=label,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        every=every,
+    )
+
+
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "sample": sample,
     "dependency": dependency,
@@ -159,12 +210,16 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "race": race,
     "forcing": forcing,
     "train_masks": train_masks,
+    "train_gan": train_gan,
     "encode": encode,
     "decode": decode,
     "tighten": tighten,
     "survey": survey,
     "forge": forge,
     "judge": judge,
+    "invert": invert,
+    "measure": measure,
+    "nearest": nearest,
 }
 
 

@@ -110,7 +110,8 @@ class Discriminator(nn.Module):
         self.down = nn.Sequential(*down)
         size = (config.height >> stages, config.width >> stages)
         # A weighted mean of each feature over the picture, its own weights for each feature.
-        self.pool = nn.Parameter(torch.randn(last, *size) * math.prod(size) ** -0.5)
+        self.pool = nn.Parameter(torch.empty(last, *size))
+        nn.init.normal_(self.pool, std=math.prod(size) ** -0.5)
         self.score = nn.Linear(last, 1)
         self.label = nn.Embedding(config.classes + 1, last)  # the last: none
         nn.init.zeros_(self.label.weight)

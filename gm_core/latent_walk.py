@@ -1,11 +1,11 @@
-"""Ways through the codes of a generator: tours, planes, and directions found from examples.
+"""Ways through the codes of a generator: tours, patches, and directions found from examples.
 
     tour         from code to code, each leg straight or on an arc
-    plane        z = centre + x right + y up, the three at right angles
+    patch        z = around a code on the shell of its length, x to the right and y up along arcs
     direction    z' = z + t d, where d leads from the codes of pictures without something to the
                  codes of pictures with it
 
-Random codes have a standard deviation of 1 along every line through the origin. So x, y and t are
+Random codes have a standard deviation of 1 along every line through the origin. So all lengths are
 in standard deviations of the prior, sigma, however many dimensions there are.
 
 A direction is found from few examples in many dimensions, so it is always partly chance. Two
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ def tour(codes: Tensor, steps: int, way: Way) -> Tensor:
     legs = len(codes) - 1
     if legs < 1 or steps < legs or steps % legs:
         raise ValueError(f"{steps} steps can't be shared by {legs} legs.")
-    parts = [way(start, end, steps // legs + 1)[:-1] for start, end in zip(codes, codes[1:])]
+    parts = [way(start, end, steps // legs + 1)[:-1] for start, end in pairwise(codes)]
     return torch.cat([*parts, codes[-1:]])
 
 
@@ -51,34 +52,48 @@ def shorter(length: float, latent: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Plane:
-    """A plane through a code; right and up are of length 1 and at right angles to all else.
+class Patch:
+    """A piece of the shell around a code, laid flat as maps lay the Earth: distances and angles
+    from its middle are true.
 
-    So |z|^2 = |centre|^2 + x^2 + y^2, and random codes have the coordinates x, y ~ N(0, 1).
+    A flat plane would hardly do: along one straight line, a code of many dimensions stays nearly
+    the same for as long as it is likely.
     """
 
     centre: Tensor  # (latent,)
-    right: Tensor  # (latent,)
-    up: Tensor  # (latent,)
+    right: Tensor  # (latent,): of length 1, at right angles to the centre
+    up: Tensor  # (latent,): of length 1, at right angles to both
+
+    @property
+    def radius(self) -> Tensor:
+        """The length of all codes on it: ()."""
+        return self.centre.norm()
+
+    def angle(self, x: Tensor, y: Tensor) -> Tensor:
+        """Between the codes of places (B,), (B,) and the centre, radians: (B,)."""
+        return torch.hypot(x, y) / self.radius
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
-        """The codes of places (B,), (B,) on the plane: (B, latent)."""
-        return self.centre + x[:, None] * self.right + y[:, None] * self.up
+        """The codes that lie x sigma to the right and y sigma up, (B,), (B,): (B, latent)."""
+        angle = self.angle(x, y)[:, None]
+        aside = x[:, None] * self.right + y[:, None] * self.up
+        # sin(angle) / angle, which is 1 in the middle
+        return angle.cos() * self.centre + torch.sinc(angle / torch.pi) * aside
 
 
-def plane(codes: Tensor) -> Plane:
-    """Through the first of three codes (3, latent), towards what is new in the others.
+def patch(codes: Tensor) -> Patch:
+    """Around the first of three codes (3, latent), towards what is new in the others.
 
     Raises ValueError if there are fewer than three dimensions.
     """
     if codes.shape[0] != 3 or codes.shape[1] < 3:
-        raise ValueError(f"A plane needs three codes of three dimensions, not {codes.shape}.")
+        raise ValueError(f"It takes three codes of three dimensions, not {tuple(codes.shape)}.")
     basis: list[Tensor] = []
     for code in codes:  # Gram and Schmidt's way
         for other in basis:
             code = code - torch.dot(code, other) * other
         basis.append(code / code.norm())
-    return Plane(codes[0], basis[1], basis[2])
+    return Patch(codes[0], basis[1], basis[2])
 
 
 # --- directions ----------------------------------------------------------------------------------

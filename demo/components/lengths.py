@@ -34,12 +34,17 @@ class Lengths:
     ends: tuple[str, str]  # what the ways begin and end with
     radius: float  # of the shell, drawn as a line
     shell: Band  # random codes
-    real: Band  # codes of real images
+    real: Band | None  # codes of real images; a generator has none
     said: str  # for those who can't see it
 
     @property
+    def bands(self) -> dict[str, Band]:
+        return {"shell": self.shell} | ({"real": self.real} if self.real else {})
+
+    @property
     def top(self) -> float:
-        return 1.06 * max(*self.ways[0], *self.ways[1], self.shell.high, self.real.high)
+        highest = (band.high for band in self.bands.values())
+        return 1.06 * max(*self.ways[0], *self.ways[1], *highest)
 
     def height(self, length: float) -> float:
         """Above the ground, in percent of the plot."""
@@ -51,15 +56,13 @@ class Lengths:
         return (
             f'<div class="plot" role="img" aria-label="{html.escape(self.said)}">'
             '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
-            + self._band(self.shell, "shell")
-            + self._band(self.real, "real")
+            + "".join(self._band(band, kind) for kind, band in self.bands.items())
             + f'<line x1="0" x2="100" y1="{y:.2f}" y2="{y:.2f}"/>'
             + "".join(map(self._way, self.ways))
             + f"</svg>{self._ticks()}{self._names()}</div>"
             + f'<div class="sides"><span>{html.escape(self.ends[0])}</span>'
             + f"<span>{html.escape(self.ends[1])}</span></div>"
-            + f'<div class="key"><span>{SWATCH.format("shell")}{html.escape(self.shell.words)}'
-            + f"</span><span>{SWATCH.format('real')}{html.escape(self.real.words)}</span></div>"
+            + f'<div class="key">{"".join(map(self._key, self.bands))}</div>'
         )
 
     def _band(self, band: Band, kind: str) -> str:
@@ -68,6 +71,9 @@ class Lengths:
             f'<rect class="{kind}" x="0" width="100" y="{100 - high:.2f}" '
             f'height="{high - low:.2f}"/>'
         )
+
+    def _key(self, kind: str) -> str:
+        return f"<span>{SWATCH.format(kind)}{html.escape(self.bands[kind].words)}</span>"
 
     def _way(self, lengths: Sequence[float]) -> str:
         points = " ".join(

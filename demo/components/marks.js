@@ -12,7 +12,7 @@ function markOf(id) {
 function mark(id) {
   const into = NEXT[markOf(id)];
   const others = (group) => props.value[group].filter((other) => other !== id);
-  const value = { ...props.value, with: others("with"), without: others("without") };
+  const value = { sheet: props.page.number, with: others("with"), without: others("without") };
   if (into) value[into].push(id);
   props.value = value;
   show();
@@ -49,8 +49,7 @@ function show() {
     sign.textContent = SIGNS[into];
     sign.hidden = !into;
   });
-  const marked = `${props.value.with.length} ✓, ${props.value.without.length} −`;
-  find(".where").textContent = `Sheet ${props.page.number + 1} of ${props.sheets}; marked on all: ${marked}`;
+  find(".where").textContent = `Sheet ${props.page.number + 1} of ${props.sheets}`;
 }
 
 find(".more").addEventListener("click", () => {
@@ -58,11 +57,25 @@ find(".more").addEventListener("click", () => {
   trigger("select");
 });
 find(".clear").addEventListener("click", () => {
-  props.value = { ...props.value, with: [], without: [] };
+  props.value = { sheet: props.page.number, with: [], without: [] };
   show();
   trigger("input");
 });
 
+for (const name of props.presets) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = name;
+  button.addEventListener("click", () => {
+    props.value = { ...props.value, preset: name };
+    trigger("submit");
+  });
+  find(".presets").append(button);
+}
+
 watch("value", show);
-watch("page", build);
+// Gradio takes every name in quotes for that of an event.
+const [PAGE] = Object.keys({ page: null });
+watch(PAGE, build);
 build();
+requestAnimationFrame(() => trigger("mounted"));

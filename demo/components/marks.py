@@ -2,11 +2,14 @@
 
 Its value is {"sheet": number, "with": [ids], "without": [ids]}, in both directions; ids count over
 all sheets, so that marks on another sheet are kept. "input" is triggered by every mark, "select"
-when another sheet is asked for; then `turned` brings its pictures.
+when another sheet is asked for; then `turned` brings its pictures. "submit" asks for the marks of a
+preset, which the value then names: {"preset": name} besides the rest. "mounted" is triggered once,
+when the sheet is first seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +41,13 @@ class Sheet:
 
 
 def marks(
-    value: dict[str, Any], page: dict[str, Any], sheets: int, *, label: str, elem_id: str
+    value: dict[str, Any],
+    page: dict[str, Any],
+    sheets: int,
+    presets: Sequence[str],
+    *,
+    label: str,
+    elem_id: str,
 ) -> gr.HTML:
     """A sheet of `Sheet.payload()`, one of `sheets`, with marks on it."""
     return gr.HTML(
@@ -51,6 +60,7 @@ def marks(
         apply_default_css=False,
         page=page,
         sheets=sheets,
+        presets=list(presets),
     )
 
 

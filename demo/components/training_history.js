@@ -155,11 +155,10 @@ function drawPlot() {
   line(path(0), colour("--body-text-color"), 2.5, [6, 4]);
   const x = toX(value.steps[at]);
   line([[x, AREA.top - 6], [x, bottom]], colour("--gm-student"), 3, []);
-  const [loss] = [value.losses[lossAt(at)]];
-  for (const each of loss) {
+  for (const loss of value.losses[lossAt(at)]) {
     pen.fillStyle = colour("--gm-student");
     pen.beginPath();
-    pen.arc(x, toY(each), 5, 0, 2 * Math.PI);
+    pen.arc(x, toY(loss), 5, 0, 2 * Math.PI);
     pen.fill();
   }
 }
@@ -185,7 +184,7 @@ function tell() {
     `Their gap, ${written(ofG - ofD, 2)}, is how much more real D finds real pictures on average.`);
   write(".stage-words", stages.filter((stage) => stage.step <= steps[at]).at(-1)?.words || "");
   const middle = mean(scores[at]);
-  let said = `D's score of these 64: mean ${written(middle, 2)}, a number without unit. Point at a picture.`;
+  let said = `D's score of these 64: mean ${written(middle, 2)}, a number without a unit. Point at one, or tap it.`;
   if (tile !== null) {
     const apart = scores[at][tile] - middle;
     const name = names[tile] && ` (label ${names[tile]})`;

@@ -6,6 +6,8 @@ fetches once, when the component is first seen. Play, step, scrub and point happ
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +16,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from demo.components import serial, source
-from demo.components.pictures import as_png
 
 CLEAR = 0.9  # of all distances from a sheet's mean: what has the full colour, or more
 
@@ -79,13 +81,15 @@ def sprite(images: NDArray[np.uint8]) -> str:
     grid = padded.reshape(across, across, side, side, height, width, channels)
     pixels = grid.transpose(0, 2, 4, 1, 3, 5, 6)
     pixels = pixels.reshape(across * side * height, across * side * width, channels)
-    return as_png(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))))
+    file = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def training_history(
     value: dict[str, Any], pictures: Callable[[Any], str], *, label: str, elem_id: str
 ) -> gr.HTML:
-    """A component of `TrainingHistory.payload()`; `pictures` returns the sprite of all snapshots."""
+    """A component of `TrainingHistory.payload()`; `pictures` returns all as a sprite."""
     return gr.HTML(
         value=value,
         label=label,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from demo.activities import TITLES, ModelTab, dataset_of
+from demo.activities import ModelTab, dataset_of
 from demo.components.training_history import Stage, TrainingHistory, sprite, training_history
 from gm_core import checkpoints, data
 
@@ -22,15 +22,17 @@ TITLE = "Training"
 MOST_LOSSES = 400  # of each network in the plot
 
 QUESTION = """
-<p class="gm-quiet">The same 64 latents z, drawn by G again and again while it learned. Play, or drag
-the cursor. Watch one tile: when does it become a digit, and does it stay the same one?</p>
+<p class="gm-quiet">The same 64 latents z, drawn by G again and again while it learned. Play, or
+drag the cursor. Watch one tile: when does it become a digit, and does it stay the same one?</p>
 """
 NO_HISTORY = """
-<p>This copy of {title} holds no snapshots of its training, so there is nothing to play here. They
+<p>This copy of {model} holds no snapshots of its training, so there is nothing to play here. They
 are written while it is trained: <code>python -m gm_core.training {model}</code>.</p>
 """
 STAGES = (
-    Stage(0, "One pattern for every z: G does not use z yet, and D needs no more than that to win."),
+    Stage(
+        0, "One pattern for every z: G does not use z yet, and D needs no more than that to win."
+    ),
     Stage(50, "A bright blob in the middle: where ink mostly lies is the first thing to copy."),
     Stage(140, "Strokes: now tiles differ, since G begins to listen to z and to its label."),
     Stage(380, "Digits in a cloud of dust. Watch one tile: its dust goes, its stroke stays."),
@@ -43,8 +45,8 @@ TRY_THIS = """
 <p>Each loss measures one network against the other, which learns as well: no picture has to become
 better for a loss to fall. If D finds real and generated pictures equally real, both losses are
 ln 2 = 0.693, as for a coin: D can't tell. The loss of G minus the loss of D is how much more real,
-on average, D finds a real picture than a generated one. So a loss does not say how good the pictures
-are; only the gap says who is ahead.</p></details>
+on average, D finds a real picture than a generated one. So a loss does not say how good the
+pictures are; only the gap says who is ahead.</p></details>
 """
 
 
@@ -89,7 +91,7 @@ def _read(path: Path) -> History | None:
 
 def show(model: str, kept: History) -> dict[str, Any]:
     """What the page opens with: all numbers, and the pictures of the last step."""
-    # Every few losses are one point, their mean, so that a long training is as small as a short one.
+    # Every few losses are one point, their mean, so that long trainings are as small as short ones.
     every = -(-len(kept.loss_steps) // MOST_LOSSES)
     groups = range(0, len(kept.loss_steps), every)
     losses = np.stack([kept.losses[at : at + every].mean(axis=0) for at in groups])
@@ -120,7 +122,7 @@ def build(tab: ModelTab) -> None:
     model = tab.models[0]
     kept = read_history(model)
     if kept is None:
-        gr.HTML(NO_HISTORY.format(title=TITLES[model], model=model), elem_id=f"{tab.id}-training")
+        gr.HTML(NO_HISTORY.format(model=model), elem_id=f"{tab.id}-training")
         return
     path = checkpoints.root() / model / checkpoints.HISTORY
 

@@ -6,11 +6,12 @@ from types import ModuleType
 
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
+from demo.gan import collapse, critic, duel, generate, invert, training
 
 ID = "gan"
 TITLE = "GAN"
 TAB = ModelTab(ID, ("gan-mnist", "gan-fashion", "gan-avatars", "gan-mnist-collapsed"))
-ACTIVITIES: tuple[ModuleType, ...] = ()
+ACTIVITIES: tuple[ModuleType, ...] = (generate, training, collapse, critic, duel, invert)
 
 IDEA = """
 <div class="gm-idea"><span>A generator G turns random numbers z into pictures; a discriminator D

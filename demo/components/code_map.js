@@ -1,8 +1,8 @@
 // Body of gr.HTML's js_on_load: `element`, `props`, `watch` and `trigger` are given.
 const find = (selector) => element.querySelector(selector);
-const PLACES = 100; // to a unit: where a place can be
-const STEP = { near: 0.1, far: 0.5 }; // of the arrow keys, without and with Shift
-const CONTOURS = [1, 2, 3]; // in sigma of the prior
+const PLACES = 10; // to a unit: where a place can be
+const STEP = { near: 0.2, far: 1 }; // of the arrow keys, without and with Shift
+const LABEL = 34; // CSS pixels that a number on an axis takes
 const RING = 10; // CSS pixels, radius
 
 const marks = find(".marks");
@@ -67,20 +67,30 @@ function drawPlane() {
   pen.drawImage(image, 0, 0, side, side);
   const [middle] = toScreen(0, 0);
   const unit = side / (2 * reach());
-  for (const sigma of CONTOURS) {
+  for (const [radius, words] of props.tiles.circles) {
     const circle = new Path2D();
-    circle.arc(middle, middle, sigma * unit, 0, 2 * Math.PI);
+    circle.arc(middle, middle, radius * unit, 0, 2 * Math.PI);
     pen.setLineDash([6, 4]);
     trace(pen, circle, "#fff", 1);
     pen.setLineDash([]);
-    const share = Math.round(100 * (1 - Math.exp(-(sigma ** 2) / 2)));
-    const aside = sigma * unit * Math.SQRT1_2;
-    write(pen, `${sigma}σ: ${share} %`, middle + aside, middle + aside, "center");
+    const aside = radius * unit * Math.SQRT1_2;
+    write(pen, words, middle + aside, middle + aside, "center");
   }
-  for (let at = Math.ceil(-reach() + 0.3); at <= reach() - 0.3; at++) {
-    const label = String(at).replace("-", "−");
-    write(pen, label, toScreen(at, 0)[0], side - 10, "center");
-    if (at > -reach() + 1) write(pen, label, 6, toScreen(0, at)[1], "left");
+}
+
+function label(axis, at, side) {
+  const text = document.createElement("span");
+  text.textContent = `${String(at).replace("-", "−")}${at === 0 ? "σ" : ""}`;
+  text.style[side] = `${50 + (50 * at) / reach()}%`;
+  find(axis).append(text);
+}
+
+function drawAxes() {
+  for (const axis of element.querySelectorAll(".axis")) axis.replaceChildren();
+  const step = [1, 2, 5, 10].find((each) => (2 * reach()) / each <= state.side / LABEL) || 20;
+  for (let at = -Math.floor(reach() / step) * step; at <= reach(); at += step) {
+    label(".axis.x", at + 0, "left");
+    label(".axis.y", at + 0, "bottom");
   }
 }
 
@@ -105,8 +115,9 @@ function draw() {
   if (!side || !props.tiles || !image.complete) return; // a hidden tab, or tiles that are to come
   state.side = side;
   drawPlane();
+  drawAxes();
   drawMarks();
-  const box = find(".code-plane").dataset;
+  const box = find(".code-map").dataset;
   box.place = [state.place.x, state.place.y].join(" ");
   box.serial = image.dataset.serial;
 }
@@ -121,7 +132,7 @@ function choose(place) {
   if (x === state.place.x && y === state.place.y) return;
   state.place = { x, y };
   drawMarks();
-  find(".code-plane").dataset.place = `${x} ${y}`;
+  find(".code-map").dataset.place = `${x} ${y}`;
   props.value = { x, y };
   trigger("input");
 }
@@ -167,7 +178,9 @@ watch("value", () => {
   state.place = { ...props.value };
   draw();
 });
-watch("tiles", load);
+// Gradio takes every name in quotes for that of an event.
+const [TILES] = Object.keys({ tiles: null });
+watch(TILES, load);
 // A hidden tab mounts late, and a tab's width is only known once it is shown.
 const resized = new ResizeObserver(() => requestAnimationFrame(draw));
 resized.observe(element);

@@ -1,7 +1,7 @@
-"""A plane of codes, tiled with what is drawn there, and the place chosen on it.
+"""A map of codes, tiled with what is drawn there, and the place chosen on it.
 
 Its value is the chosen place alone, {"x", "y"}, small enough to be sent while it is dragged; the
-tiles come with `tiled`, and again whenever the plane is another one. A new place triggers "input".
+tiles come with `tiled`, and again whenever the map is another one. A new place triggers "input".
 Unlike the latent map, no data lies on it.
 """
 
@@ -24,7 +24,8 @@ class Tiles:
     """What is drawn in the middle of each of equal tiles: the first one at the upper left."""
 
     pictures: NDArray[np.uint8]  # (across, across, H, W, C), C being 1 or 3
-    reach: float  # of the plane, from the middle to its edges; y points up
+    reach: float  # of the map, from the middle to its edges; y points up
+    circles: tuple[tuple[float, str], ...] = ()  # radii around the middle, and what they say
 
     def payload(self) -> dict[str, Any]:
         """As the browser takes it."""
@@ -34,24 +35,30 @@ class Tiles:
         if shape[0] != shape[1] or not shape[0]:
             raise ValueError(f"The tiles must form a square, not {shape[:2]}.")
         if not (math.isfinite(self.reach) and self.reach > 0):
-            raise ValueError(f"The plane can't reach to {self.reach}.")
+            raise ValueError(f"The map can't reach to {self.reach}.")
         across, _, height, width, channels = shape
         joined = self.pictures.swapaxes(1, 2).reshape(across * height, across * width, channels)
         rgb = np.broadcast_to(joined, (*joined.shape[:2], 3))
-        return {"serial": serial(), "reach": float(self.reach), "src": as_png(np.array(rgb))}
+        return {
+            "serial": serial(),
+            "reach": float(self.reach),
+            "across": across,
+            "circles": [[float(radius), words] for radius, words in self.circles],
+            "src": as_png(np.array(rgb)),
+        }
 
 
-def code_plane(
+def code_map(
     tiles: dict[str, Any] | None, place: tuple[float, float], *, label: str, elem_id: str
 ) -> gr.HTML:
-    """A plane of `Tiles.payload()` with a place chosen; None: they come later."""
+    """A map of `Tiles.payload()` with a place chosen; None: they come later."""
     return gr.HTML(
         value={"x": place[0], "y": place[1]},
         label=label,
         elem_id=elem_id,
-        html_template=source("code_plane.html"),
-        css_template=source("code_plane.css"),
-        js_on_load=source("code_plane.js"),
+        html_template=source("code_map.html"),
+        css_template=source("code_map.css"),
+        js_on_load=source("code_map.js"),
         apply_default_css=False,
         tiles=tiles,
     )
