@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 import torch
+from gradio.events import api
 from torch import Tensor
 
 import gm_core
@@ -213,5 +214,5 @@ def build(tab: ModelTab) -> None:
         reveal, [seed, same_z, prediction], [told, table], api_visibility="private",
         preprocess=False, show_progress="hidden", **engine.event("quick"),
     )  # fmt: skip
-    gr.api(collapse, api_name=f"{tab.id}_collapse")
-    gr.api(numbers, api_name=f"{tab.id}_collapse_numbers")
+    api(collapse, api_name=f"{tab.id}_collapse")
+    api(numbers, api_name=f"{tab.id}_collapse_numbers")

@@ -83,9 +83,7 @@ def classes_of(model: str) -> tuple[str, ...]:
     return (ANY, *names) if checkpoints.describe(model).config["classes"] else (ANY,)
 
 
-def check(
-    model: Any, label: Any, truncation: Any, seed: Any, models: tuple[str, ...]
-) -> Settings:  # fmt: skip
+def check(model: Any, label: Any, truncation: Any, seed: Any, models: tuple[str, ...]) -> Settings:
     model = inputs.choice(model, "Model", models)
     names = classes_of(model)
     place = names.index(inputs.choice(label, "Class", names))
@@ -152,9 +150,7 @@ def measured(settings: Settings) -> Measured:
     )
 
 
-def show_tradeoff(
-    settings: Settings, asked: int, others: tuple[float, ...] = ()
-) -> dict[str, Any]:  # fmt: skip
+def show_tradeoff(settings: Settings, asked: int, others: tuple[float, ...] = ()) -> dict[str, Any]:
     """The gauges' and the plot's value."""
 
     def point(truncation: float) -> Point:
@@ -342,9 +338,7 @@ def build(tab: ModelTab) -> None:
         """Their quality and diversity."""
         return gr.skip() if seed is None else quality(model, label, truncation, seed)
 
-    def switch(
-        model: str, truncation: float, seed: float, chosen: Any, by: str
-    ) -> tuple[Any, ...]:  # fmt: skip
+    def switch(model: str, truncation: float, seed: float, chosen: Any, by: str) -> tuple[Any, ...]:
         """Another model's classes, how it is measured, and pictures of all classes."""
         names = classes_of(inputs.choice(model, "Model", models))
         label = gr.Dropdown(list(names), value=ANY, interactive=len(names) > 1)
@@ -422,7 +416,7 @@ def build(tab: ModelTab) -> None:
         "show_progress": "hidden",
         "trigger_mode": "always_last",  # or the end of a movement would be lost
     }
-    at_once = live | {"queue": False}  # for what takes a few milliseconds
+    at_once: dict[str, Any] = live | {"queue": False}  # for what takes a few milliseconds
     measuring = live | engine.event("quick")  # pictures don't wait for it
     moves = [truncation.input, label.input, seed.change]
     settings = [model, label, truncation, seed]

@@ -6,12 +6,21 @@ from types import ModuleType
 
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
-from demo.gan import collapse, critic, duel, generate, invert, training
+from demo.gan import collapse, critic, directions, duel, generate, invert, laboratory, training, walk
 
 ID = "gan"
 TITLE = "GAN"
 TAB = ModelTab(ID, ("gan-mnist", "gan-fashion", "gan-avatars", "gan-mnist-collapsed"))
-ACTIVITIES: tuple[ModuleType, ...] = (generate, training, collapse, critic, duel, invert)
+ACTIVITIES: tuple[ModuleType, ...] = (
+    generate,
+    training,
+    collapse,
+    critic,
+    duel,
+    invert,
+    walk,
+    directions,
+)
 
 IDEA = """
 <div class="gm-idea"><span>A generator G turns random numbers z into pictures; a discriminator D

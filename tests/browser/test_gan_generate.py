@@ -14,7 +14,7 @@ import gm_core
 from demo.components.rank import percent
 from demo.gan import generate
 from demo.theme import CSS, theme
-from gm_core.neighbours import measure, nearest
+from gm_core.neighbours import Distance, measure, nearest
 from tests.demo.test_gan_generate import TAB, by_library, save_gans
 
 
@@ -121,7 +121,7 @@ def test_a_click_shows_the_nearest_real_images(open_activity: Callable[..., Page
     tiles = page.locator("#gan-generate-pictures").get_by_role("radio")
     told = page.locator("#gan-generate-status p")
 
-    def expect_found(index: int, by: generate.Distance) -> None:
+    def expect_found(index: int, by: Distance) -> None:
         [record] = nearest("mnist", images[index], by, 4)
         far = generate.distance(float(record.distance[0]), by)
         expect(told).to_contain_text(f"Nearest of 2,000 test images: {far} away")
