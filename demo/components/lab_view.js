@@ -22,7 +22,7 @@ const EXAMPLES = [
 const state = {
   value: null, serial: null, plane: null, history: [], settings: null, preset: 0, set: null, seed: 0,
   strokes: [], sketch: null, example: 0, playing: false, asked: null, ask: 0, wanted: [], next: 0,
-  trail: null, pointed: null, times: [], said: 0, predicted: null, revealed: false, changed: false,
+  trail: null, pointed: null, times: [], said: 0, predicted: null, revealed: false, changed: false, old: false,
 };
 
 function curve(count, place) {
@@ -111,6 +111,7 @@ function once(action) {
 // Both networks anew, with the settings as they are.
 function reset() {
   state.wanted = [];
+  state.old = true; // what comes until then is of the networks before
   state.predicted = null;
   state.revealed = false;
   state.changed = isChanged();
@@ -128,7 +129,10 @@ function take(value) {
   state.serial = value.serial;
   state.value = value;
   if (!state.settings) state.settings = { ...value.settings };
-  if (value.begins) state.history = [];
+  if (value.begins) {
+    state.history = [];
+    state.old = false;
+  }
   state.history.push(...value.history);
   if (state.history.length > MOST_POINTS) state.history = state.history.filter((_, at) => at % 2 || at === state.history.length - 1);
   state.plane = { real: points(value.real), generated: points(value.generated), arrows: points(value.arrows), map: bytes(value.scores) };
@@ -186,7 +190,7 @@ function tell(text, aloud = true) {
 function reveal() {
   const { question, reveal_after: after } = props.presets[state.preset] || {};
   const now = latest();
-  if (!question || state.revealed || state.changed || now.gSteps < after) return;
+  if (!question || state.revealed || state.changed || state.old || now.gSteps < after) return;
   state.revealed = true;
   const [cover, still, crowd] = props.predictions;
   const seen = now.covered / now.parts >= 0.75 ? cover : now.push < 1e-3 ? still : crowd;

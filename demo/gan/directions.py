@@ -167,8 +167,8 @@ def tell(found: Marks, z: Tensor, method: str) -> str:
     told = (
         f"{len(found.having)} marked with it, {len(found.lacking)} without. Left out one at a "
         f"time, {right} of {len(z)} fall on the right side ({usual} by always guessing the "
-        f"commoner). Directions of two halves of the marks: cosine {signed(cosine)} (0: chance, "
-        "1: the same)."
+        f"commoner). Directions of two halves of the marks: cosine {signed(cosine)} (by chance 0 "
+        f"± {z.shape[1] ** -0.5:.2f}, 1 if the same)."
     )
     if min(len(found.having), len(found.lacking)) < FEW:
         told += f" Fewer than {FEW} of each: mostly chance."

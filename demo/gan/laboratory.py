@@ -19,7 +19,7 @@ from gm_core import gan_lab
 from gm_core.gan_lab import Distribution, LabRecord, LabSettings, LabState, Player
 
 TITLE = "Laboratory"
-TURN = 0.05  # seconds of work that one answer takes, if nobody waits
+TURN = 0.04  # seconds of work that one answer takes, if nobody waits
 ROUND_OF_ALL = 0.4  # seconds in which everybody who plays gets a turn
 LEAST_TURN = 0.01
 KEPT = 1800  # seconds that a training is kept while nobody goes on with it
@@ -39,7 +39,7 @@ PRESETS = {
         gan_lab.D_TOO_STRONG,
         "The first loss of 2014, and D is far ahead: 300 steps alone, then 10 for each of G.",
         "D is far ahead. What will G's points do?",
-        reveal_after=20,
+        reveal_after=10,
     ),
     "collapse": Preset(
         "Mode collapse",

@@ -6,7 +6,17 @@ from types import ModuleType
 
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
-from demo.gan import collapse, critic, directions, duel, generate, invert, laboratory, training, walk
+from demo.gan import (
+    collapse,
+    critic,
+    directions,
+    duel,
+    generate,
+    invert,
+    laboratory,
+    training,
+    walk,
+)
 
 ID = "gan"
 TITLE = "GAN"
@@ -20,6 +30,7 @@ ACTIVITIES: tuple[ModuleType, ...] = (
     invert,
     walk,
     directions,
+    laboratory,
 )
 
 IDEA = """

@@ -128,7 +128,9 @@ def test_it_is_stepped_played_changed_and_paused(open_activity: Callable[..., Pa
 def test_it_is_broken_and_its_data_drawn(open_activity: Callable[..., Page]):
     page = open_activity()
     told = page.locator(".told")
-    press(page, "D too strong")
+    press(page, "Play")
+    page.wait_for_function(f"+document.querySelector('.lab').dataset.gSteps > {OPENED}")
+    press(page, "D too strong")  # while it runs
     expect(told).to_contain_text("Both networks are new")
     assert steps(page) == (0, 0)
     press(page, "They hardly move")
