@@ -92,7 +92,7 @@ def measure_sample(name: str) -> dict[str, Tensor]:
     sample = data.load(dataset, "sample")
     if isinstance(model, PixelModel):
         return {"nats": -log_probs(model, as_levels(model, sample.images))}
-    if dataset == attributes.DATASET:
+    if isinstance(model, VAE) and dataset == attributes.DATASET:
         codes = attributes.mean_codes(model, sample.images)
         directions = attributes.directions(codes, sample.labels)
         return {"codes": codes, "directions": torch.stack(list(directions.values()))}

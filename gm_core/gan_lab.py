@@ -44,6 +44,7 @@ REACH = 3.0  # the plane goes from -REACH to REACH, both ways
 HIDDEN = (64, 64, 64)  # features of each network
 GENERATOR, DISCRIMINATOR = (2, *HIDDEN, 2), (2, *HIDDEN, 1)  # features, layer by layer
 LEAK = 0.2  # slope of the leaky ReLU's negative side
+BEYOND = 0.1  # slope of G's output outside of the plane
 BATCH_SIZE = 128
 DECAY = 0.99  # of the mean squared gradient; there is no mean gradient, as the game turns too fast
 # Adam makes steps of one size out of gradients of any. With its usual 1e-8 a gradient that has all
@@ -251,12 +252,14 @@ def sample_latent(count: int, random: torch.Generator) -> Tensor:
 
 
 def generate(weights: Tensor, z: Tensor) -> Tensor:
-    """G: (B, 2) -> points (B, 2) of the plane."""
+    """G: (B, 2) -> points (B, 2) of the plane, hardly beyond its edge, from where a way leads back."""
     x = z
     *hidden, (matrix, bias) = _layers(weights, GENERATOR)
     for each, offset in hidden:
         x = F.leaky_relu(F.linear(x, each, offset), LEAK)
-    return REACH * torch.tanh(F.linear(x, matrix, bias) / REACH)
+    points = F.linear(x, matrix, bias)
+    held = points.clamp(-REACH, REACH)
+    return held + BEYOND * (points - held)
 
 
 def score(weights: Tensor, points: Tensor) -> Tensor:

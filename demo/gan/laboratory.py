@@ -88,11 +88,11 @@ runs. Then mend it.</p>
 """
 PUT_AWAY = "This training had rested for so long that it was put away: it begins anew."
 TRY_THIS = """
-<p class="gm-quiet"><b>Break it.</b> Let <i>Balanced</i> play, then raise G's learning rate to 0.05,
-or choose under More the loss log(1 − D(G(z))). <b>Mend it.</b> <i>Balanced settings</i> keeps both
-networks: a collapsed G spreads out again. After <i>D too strong</i>, first choose only the loss
-−log D(G(z)): for the same D and G there is a slope again, and G runs, but to one or two heaps, D
-being far ahead. A line or a ring has no heaps to lose: there a collapse mends itself sooner.</p>
+<p class="gm-quiet"><b>Break it.</b> Let <i>Balanced</i> play until all is covered, then raise G's
+learning rate to 0.05. <b>Mend it.</b> <i>Balanced settings</i> keeps both networks: in two or three
+hundred steps G spreads out again. After <i>D too strong</i>, first choose only the loss −log D(G(z)),
+under More: for the same D and G there is a slope again, and G runs, but to one or two heaps, D being
+far ahead. A line has no heaps to lose: there even <i>Mode collapse</i> mends itself.</p>
 """
 
 

@@ -36,6 +36,7 @@ TITLE = "Walk"
 MODELS = ("gan-mnist", "gan-fashion", "gan-avatars")
 DRAWS = {"mnist": "digits", "fashion": "clothes", "avatars": "avatars"}  # what a model draws
 VIEWS = ("Walk", "Map")
+HIDDEN = "hidden"  # still in the page: what is taken out of it comes back without its title
 WAYS = {"spherical": spherical, "straight": straight}
 STOPS = {"2": 2, "4 and back": 4}  # codes of a walk; the latter is a closed tour
 STEPS = (24, 48)  # from the first picture to the last
@@ -354,7 +355,8 @@ def build(tab: ModelTab) -> None:
         """The other view, with the same settings."""
         drawn = refresh(view, *settings)
         is_walk = view == "Walk"
-        return tuple(gr.Column(visible=each) for each in (is_walk, is_walk, not is_walk)) + drawn
+        shown = (is_walk, is_walk, not is_walk)
+        return tuple(gr.Column(visible=each or HIDDEN) for each in shown) + drawn
 
     def fit_model(view: str, model: str, codes: str, *settings: Any) -> tuple[Any, ...]:
         """Another model, with its own classes."""
@@ -421,7 +423,7 @@ def build(tab: ModelTab) -> None:
             with gr.Column(scale=3, min_width=260):
                 told = status(status_line(route), elem_id=f"{tab.id}-walk-status")
                 plot = lengths(show_lengths(walked, route.stops), elem_id=f"{tab.id}-walk-lengths")
-        with gr.Column(scale=14, min_width=345, visible=False) as map_view, gr.Row():
+        with gr.Column(scale=14, min_width=345, visible=HIDDEN) as map_view, gr.Row():
             # First, so that on a phone the picture lies above the finger.
             with gr.Column(scale=0, min_width=370):
                 drawn = decoded.decoded(

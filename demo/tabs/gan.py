@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
 from demo.gan import (
@@ -21,17 +19,9 @@ from demo.gan import (
 ID = "gan"
 TITLE = "GAN"
 TAB = ModelTab(ID, ("gan-mnist", "gan-fashion", "gan-avatars", "gan-mnist-collapsed"))
-ACTIVITIES: tuple[ModuleType, ...] = (
-    generate,
-    training,
-    collapse,
-    critic,
-    duel,
-    invert,
-    walk,
-    directions,
-    laboratory,
-)
+ACTIVITIES = (
+    generate, training, collapse, walk, directions, critic, duel, invert, laboratory,
+)  # fmt: skip
 
 IDEA = """
 <div class="gm-idea"><span>A generator G turns random numbers z into pictures; a discriminator D

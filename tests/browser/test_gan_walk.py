@@ -116,8 +116,11 @@ def test_a_walk_follows_what_is_chosen(open_activity: Callable[..., Page]):
 
 def test_the_map_is_dragged_and_its_last_place_wins(open_activity: Callable[..., Page]):
     page = open_activity()
-    page.get_by_role("radio", name="Map").check()
+    for view in ("Map", "Walk", "Map"):
+        page.get_by_role("radio", name=view).check()
+        expect(page.locator(".player .main")).to_be_visible(visible=view == "Walk")
     page.locator(".code-map[data-place]").wait_for()
+    expect(page.locator("#gan-map-picture figcaption")).to_have_text("What G draws there")
     assert expect_place(page, 0) == (0, 0)
     marks = page.locator(".marks")
     marks.scroll_into_view_if_needed()
