@@ -252,7 +252,7 @@ def sample_latent(count: int, random: torch.Generator) -> Tensor:
 
 
 def generate(weights: Tensor, z: Tensor) -> Tensor:
-    """G: (B, 2) -> points (B, 2) of the plane, hardly beyond its edge, from where a way leads back."""
+    """G: (B, 2) -> points (B, 2), hardly beyond the plane's edge, where a slope leads back."""
     x = z
     *hidden, (matrix, bias) = _layers(weights, GENERATOR)
     for each, offset in hidden:

@@ -36,7 +36,7 @@ TITLE = "Walk"
 MODELS = ("gan-mnist", "gan-fashion", "gan-avatars")
 DRAWS = {"mnist": "digits", "fashion": "clothes", "avatars": "avatars"}  # what a model draws
 VIEWS = ("Walk", "Map")
-HIDDEN = "hidden"  # still in the page: what is taken out of it comes back without its title
+PICTURE_TITLE = "What G draws there"
 WAYS = {"spherical": spherical, "straight": straight}
 STOPS = {"2": 2, "4 and back": 4}  # codes of a walk; the latter is a closed tour
 STEPS = (24, 48)  # from the first picture to the last
@@ -349,14 +349,14 @@ def build(tab: ModelTab) -> None:
             return *show(model, codes, label, later, seed, steps), *nothing
         picture, line = follow(place, model, label, seed)
         background = tiles(model, check_class(label, model), inputs.seed(seed))
-        return *nothing, tiled(background), picture, line
+        # A view that was out of the page comes back without its title.
+        return *nothing, tiled(background), gr.HTML(value=picture, title=PICTURE_TITLE), line
 
     def switch(view: str, *settings: Any) -> tuple[Any, ...]:
         """The other view, with the same settings."""
         drawn = refresh(view, *settings)
         is_walk = view == "Walk"
-        shown = (is_walk, is_walk, not is_walk)
-        return tuple(gr.Column(visible=each or HIDDEN) for each in shown) + drawn
+        return tuple(gr.Column(visible=each) for each in (is_walk, is_walk, not is_walk)) + drawn
 
     def fit_model(view: str, model: str, codes: str, *settings: Any) -> tuple[Any, ...]:
         """Another model, with its own classes."""
@@ -423,11 +423,11 @@ def build(tab: ModelTab) -> None:
             with gr.Column(scale=3, min_width=260):
                 told = status(status_line(route), elem_id=f"{tab.id}-walk-status")
                 plot = lengths(show_lengths(walked, route.stops), elem_id=f"{tab.id}-walk-lengths")
-        with gr.Column(scale=14, min_width=345, visible=HIDDEN) as map_view, gr.Row():
+        with gr.Column(scale=14, min_width=345, visible=False) as map_view, gr.Row():
             # First, so that on a phone the picture lies above the finger.
             with gr.Column(scale=0, min_width=370):
                 drawn = decoded.decoded(
-                    picture, title="What G draws there", elem_id=f"{tab.id}-map-picture"
+                    picture, title=PICTURE_TITLE, elem_id=f"{tab.id}-map-picture"
                 )
                 line = status(place_line, elem_id=f"{tab.id}-map-status")
             with gr.Column(scale=1, min_width=345):

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from demo.tabs import pixelcnn as pixelcnn_tab
+from demo.theme import CSS, theme
+from demo.ui import build_demo
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
@@ -71,12 +75,21 @@ def open_page(
     assert errors == []
 
 
+@pytest.fixture(scope="session")
+def pixelcnn_address() -> Iterator[str]:
+    """The app with one of its tabs, whose pages open sooner."""
+    demo = build_demo((pixelcnn_tab,))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    yield url
+    demo.close()
+
+
 @pytest.fixture
-def pixelcnn(open_page: Callable[..., Page]) -> Callable[..., Page]:
+def pixelcnn(open_page: Callable[..., Page], pixelcnn_address: str) -> Callable[..., Page]:
     """Opens the PixelCNN tab through the map, as a student would."""
 
     def open_tab(**settings: Any) -> Page:
-        page = open_page(**settings)
+        page = open_page(pixelcnn_address, **settings)
         page.locator("[data-tab=pixelcnn]").click()
         page.locator("#pixelcnn-player .main").wait_for()
         return page

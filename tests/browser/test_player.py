@@ -14,9 +14,7 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo import render
 from demo.components.player import Jump, Series, Trajectory, player
-from demo.tabs import pixelcnn as pixelcnn_tab
-from demo.theme import CSS, theme
-from demo.ui import build_demo
+from demo.theme import CSS
 from gm_core.frames import PixelFrame
 from tests.browser.conftest import cells, step_of
 from tests.demo.test_render import random_frame
@@ -24,15 +22,6 @@ from tests.demo.test_render import random_frame
 UNKNOWN = (0x9A, 0x9A, 0x9A)
 GENERATED = (0xE6, 0x9F, 0x00)
 STUDENT = (0x00, 0x9E, 0x73)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The app with this one tab: every page that opens then loads a third."""
-    demo = build_demo((pixelcnn_tab,))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
 
 
 @pytest.fixture(scope="module")
@@ -195,8 +184,8 @@ def test_touch_on_a_phone(pixelcnn: Callable[..., Page], expected):
         assert size["x"] + size["width"] <= 390
 
 
-def test_dark_mode_has_its_own_grey(open_page: Callable[..., Page], address: str, expected):
-    page = open_page(f"{address}?__theme=dark")
+def test_dark_mode_has_its_own_grey(open_page: Callable[..., Page], pixelcnn_address, expected):
+    page = open_page(f"{pixelcnn_address}?__theme=dark")
     page.locator("[data-tab=pixelcnn]").click()
     page.locator(".player:visible .main").wait_for()
     press(page, "start")
