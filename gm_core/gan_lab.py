@@ -161,7 +161,7 @@ BALANCED = LabSettings(4e-3, 3e-3, 1, "relativistic", gamma=0.1)
 # D's score of a generated point gets so low that log(1 - sigmoid(score)) is flat.
 D_TOO_STRONG = LabSettings(1e-2, 1e-3, 10, "saturating", gamma=0.0, head_start=300)
 # G runs to wherever D, who learns slowly, is most hopeful; by the time D knows, G is elsewhere.
-MODE_COLLAPSE = LabSettings(3e-4, 2e-2, 1, "non-saturating", gamma=0.0)
+MODE_COLLAPSE = LabSettings(1e-3, 5e-2, 1, "non-saturating", gamma=0.0)
 
 
 @dataclass(frozen=True, slots=True)
