@@ -157,7 +157,7 @@ class LabSettings:
             raise ValueError(f"loss must be one of {LOSSES}, not {self.loss!r}.")
 
 
-BALANCED = LabSettings(4e-3, 3e-3, 1, "relativistic", gamma=0.1)
+BALANCED = LabSettings(4e-3, 2e-3, 1, "relativistic", gamma=0.1)
 # D's score of a generated point gets so low that log(1 - sigmoid(score)) is flat.
 D_TOO_STRONG = LabSettings(1e-2, 1e-3, 10, "saturating", gamma=0.0, head_start=300)
 # G runs to wherever D, who learns slowly, is most hopeful; by the time D knows, G is elsewhere.

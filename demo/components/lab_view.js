@@ -498,6 +498,7 @@ function begin(preset) {
   closeSketch();
   if (state.playing && props.presets[preset].question) pause(" "); // time to predict
   reset();
+  if (props.presets[preset].question) find(".predict").scrollIntoView({ block: "nearest" });
 }
 
 // Balanced settings for networks that are as they are.
@@ -523,6 +524,7 @@ function openSketch() {
   state.sketch = state.sketch || state.strokes.map((stroke) => [...stroke]);
   tell("Draw the real data with the mouse or a finger, or press Example.");
   showSketch();
+  find(".sketch").scrollIntoView({ block: "nearest" }); // on a phone it is far from the button
 }
 
 function closeSketch() {

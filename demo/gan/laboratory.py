@@ -89,8 +89,8 @@ runs. Then mend it.</p>
 PUT_AWAY = "This training had rested for so long that it was put away: it begins anew."
 TRY_THIS = """
 <p class="gm-quiet"><b>Break it.</b> Let <i>Balanced</i> play until all is covered, then raise G's
-learning rate to 0.05. <b>Mend it.</b> <i>Balanced settings</i> keeps both networks: in two or three
-hundred steps G spreads out again. After <i>D too strong</i>, first choose only the loss
+learning rate to 0.05. <b>Mend it.</b> <i>Balanced settings</i> keeps both networks: in some hundred
+steps G spreads out again. After <i>D too strong</i>, first choose only the loss
 −log D(G(z)), under More: for the same D and G there is a slope again, and G runs, but to one, two
 or three heaps, D being far ahead.</p>
 """

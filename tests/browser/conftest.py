@@ -35,10 +35,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def contexts(browser: Browser) -> Callable[..., BrowserContext]:
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """A browser context for each kind of settings: pages that share one need not load Gradio's
-    scripts again, which takes longer than most tests."""
+    scripts again, which takes longer than most tests. Another module's app may have the same port,
+    and gets contexts of its own."""
     opened: dict[str, BrowserContext] = {}
 
     def context(settings: dict[str, Any]) -> BrowserContext:
@@ -48,7 +49,9 @@ def contexts(browser: Browser) -> Callable[..., BrowserContext]:
             opened[key].set_default_timeout(20_000)
         return opened[key]
 
-    return context
+    yield context
+    for one in opened.values():
+        one.close()
 
 
 @pytest.fixture

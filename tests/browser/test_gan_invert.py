@@ -58,10 +58,11 @@ def test_a_search_grows_stops_and_begins_anew(open_page: Callable[..., Page]):
     assert ended[1] != opening[1]
 
     page.get_by_role("button", name="More").tap()
-    steps, starts = (page.get_by_label(f"number input for {name}") for name in ("Steps", "Starts"))
-    for field, number in ((steps, invert.MOST_STEPS), (starts, invert.MOST_STARTS)):
+    for name, number in (("Steps", invert.MOST_STEPS), ("Starts", invert.MOST_STARTS)):
+        field = page.get_by_label(f"number input for {name}")
         field.fill(str(number))
         field.blur()
+        expect(page.get_by_label(f"range slider for {name}")).to_have_value(str(number))
     start.tap()
     expect(told).to_contain_text(re.compile(rf"Step [1-9]\d* of {invert.MOST_STEPS}:"))
     page.get_by_role("button", name="Stop").tap()

@@ -240,7 +240,7 @@ def test_a_generator_that_runs_ahead_collapses_and_jumps_until_it_is_mended():
     assert max(record.covered for record in (*records, last)) <= 3
     centres = torch.stack([record.generated.mean(dim=0) for record in (*records, last)])
     assert float(centres.diff(dim=0).norm(dim=1).max()) > 1
-    assert play(last.state, EIGHT, BALANCED, 160).covered >= 6
+    assert play(last.state, EIGHT, BALANCED, 250).covered >= 6
 
 
 def test_a_discriminator_that_is_too_strong_teaches_nothing():
