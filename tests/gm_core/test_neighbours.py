@@ -127,9 +127,7 @@ def write_mnist(folder: Path, images: Tensor, labels: Tensor) -> None:
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(header + labels.byte().numpy().tobytes())
 
 
-def test_training_images_are_searched_where_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_training_images_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (300, 28, 28), generator=generator).byte()
     write_mnist(tmp_path, images, torch.arange(300) % 10)
