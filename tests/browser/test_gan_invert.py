@@ -60,8 +60,9 @@ def test_a_search_grows_stops_and_begins_anew(open_page: Callable[..., Page]):
     page.get_by_role("button", name="More").tap()
     for name, number in (("Steps", invert.MOST_STEPS), ("Starts", invert.MOST_STARTS)):
         field = page.get_by_label(f"number input for {name}")
+        expect(field).to_be_visible()
         field.fill(str(number))
-        field.blur()
+        field.press("Enter")
         expect(page.get_by_label(f"range slider for {name}")).to_have_value(str(number))
     start.tap()
     expect(told).to_contain_text(re.compile(rf"Step [1-9]\d* of {invert.MOST_STEPS}:"))

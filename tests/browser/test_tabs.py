@@ -147,10 +147,10 @@ def test_a_bad_seed_is_answered_in_a_sentence_and_nothing_is_lost(pixelcnn: Call
 def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     line = page.locator("#pixelcnn-status")
-    ask_for_images(page, 16)
+    ask_for_images(page, 48)
     started = time.monotonic()
     generate(page)
-    expect(line).to_contain_text("16 images in")
+    expect(line).to_contain_text("48 images in")
     whole_run = time.monotonic() - started
     finished, before = line.inner_text(), cells(page)
 
@@ -164,7 +164,7 @@ def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., P
     assert np.array_equal(cells(page), before)
 
     generate(page)
-    expect(line).to_contain_text("16 images in")
+    expect(line).to_contain_text("48 images in")
     assert not np.array_equal(cells(page), before)
 
 
