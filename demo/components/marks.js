@@ -4,6 +4,7 @@ const NEXT = { "": "with", with: "without", without: "" }; // what a click makes
 const SIGNS = { "": "", with: "✓", without: "−" };
 const WORDS = { "": "no mark", with: "has it", without: "has it not" };
 let buttons = [];
+let asked = false; // for marks that the server makes
 
 function markOf(id) {
   return ["with", "without"].find((group) => props.value[group].includes(id)) || "";
@@ -68,12 +69,18 @@ for (const name of props.presets) {
   button.textContent = name;
   button.addEventListener("click", () => {
     props.value = { ...props.value, preset: name };
+    asked = true;
     trigger("submit");
   });
   find(".presets").append(button);
 }
 
-watch("value", show);
+watch("value", () => {
+  show();
+  if (!asked || props.value.preset) return;
+  asked = false;
+  trigger("input"); // what follows from marks follows in one way, or an older answer could win
+});
 // Gradio takes every name in quotes for that of an event.
 const [PAGE] = Object.keys({ page: null });
 watch(PAGE, build);

@@ -326,11 +326,10 @@ def build(tab: ModelTab) -> None:
         _, number = read_value(value)
         return turned(page(number))
 
-    def mark_for_me(value: Any, *settings: Any) -> tuple[Any, ...]:
+    def mark_for_me(value: Any) -> dict[str, Any]:
         """The judge's marks on this sheet and all before it, in place of what was marked."""
         _, number = read_value(value)
-        value = {"sheet": number, **mark(value.get("preset"), number + 1)}
-        return value, *follow_marks(value, *settings), count(value, settings[0])
+        return {"sheet": number, **mark(value.get("preset"), number + 1)}
 
     def draw(value: Any, method: str, seed: float, amount: float) -> tuple[Any, ...]:
         """Another avatar, moved along the same direction."""
@@ -389,7 +388,7 @@ def build(tab: ModelTab) -> None:
     gr.on([sheet.input, how.input], follow_marks, settings, answers, **quick)
     sheet.mounted(count, [sheet, how], table, **quick)
     gr.on([sheet.input, how.input], count, [sheet, how], table, **quick)
-    sheet.submit(mark_for_me, settings, [sheet, *answers, table], **quick)
+    sheet.submit(mark_for_me, sheet, sheet, **quick)
     sheet.select(turn, sheet, sheet, **quick)
     seed.submit(draw, settings, shown, **quick)
     dice.click(roll, settings, [seed, *shown], **quick)
