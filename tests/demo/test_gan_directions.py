@@ -157,7 +157,7 @@ def test_the_judge_marks_all_sheets_that_were_seen(client: Client, demo: gr.Bloc
     assert sorted(marks["with"] + marks["without"]) == list(range(64))
 
     value = {"sheet": 1, "with": [3], "without": [], "preset": "smile"}
-    shown, *_ = handler(demo, "mark_for_me")(value, MEANS, 7, 1.0)
+    shown = handler(demo, "mark_for_me")(value)
     assert shown == {"sheet": 1, **marks}
 
 
@@ -204,10 +204,10 @@ def test_what_is_no_sheet_is_refused(demo: gr.Blocks, value: Any, sentence: str)
     with pytest.raises(gr.Error, match=sentence):
         handler(demo, "turn")(value)
     with pytest.raises(gr.Error, match=sentence):
-        handler(demo, "mark_for_me")(value, MEANS, 0, 0)
+        handler(demo, "mark_for_me")(value)
 
 
 def test_an_unknown_preset_is_refused(demo: gr.Blocks):
     value = {"sheet": 0, "with": [], "without": [], "preset": "hat"}
     with pytest.raises(gr.Error, match="Attribute must be one of"):
-        handler(demo, "mark_for_me")(value, MEANS, 0, 0)
+        handler(demo, "mark_for_me")(value)
