@@ -19,20 +19,33 @@ import gm_core
 
 MODEL = "pixelcnn-mnist"
 ACTIONS = ("sample", "intervene", "random_seed", "export")
+HTTP = httpx.Client(timeout=60)  # one for all calls: to make one takes longer than most of them
+
+
+def connect(url: str) -> Client:
+    """To an app on this machine: without certificates, which are read anew at every request."""
+    return Client(url, verbose=False, ssl_verify=False)
 
 
 @pytest.fixture(scope="module")
-def client(address: str) -> Client:
-    return Client(address, verbose=False)
+def only_client(address: str) -> Client:
+    return connect(address)
+
+
+@pytest.fixture
+def client(only_client: Client) -> Client:
+    """In a session of its own."""
+    only_client.reset_session()
+    return only_client
 
 
 def call(address: str, endpoint: str, body: str) -> tuple[str, str]:
     """One raw HTTP call: the last event's name and its data."""
     url = f"{address.rstrip('/')}/gradio_api/call/{endpoint}"
-    started = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
+    started = HTTP.post(url, content=body, headers={"Content-Type": "application/json"})
     if started.status_code != 200:
         return "refused", started.text
-    events = httpx.get(f"{url}/{started.json()['event_id']}", timeout=60).text.strip()
+    events = HTTP.get(f"{url}/{started.json()['event_id']}").text.strip()
     event, _, data = events.split("\n\n")[-1].partition("\n")
     return event.removeprefix("event: "), data.removeprefix("data: ")
 
@@ -88,8 +101,7 @@ def test_progress_is_told_while_it_draws(client: Client):
 
 
 @pytest.mark.parametrize("file_type", ["gif", "webp", "png", "json"])
-def test_exports_are_of_the_pictures_last_generated(address: str, file_type: str):
-    client = Client(address, verbose=False)  # a session of its own
+def test_exports_are_of_the_pictures_last_generated(client: Client, file_type: str):
     payload, *_ = client.predict(MODEL, "5", 2, 1, 8, api_name="/pixelcnn_sample")
     saved = client.predict(file_type, api_name="/pixelcnn_export")
     assert saved["name"] == f"pixelcnn-mnist-5-seed8.{file_type}"
@@ -110,12 +122,14 @@ def test_exports_are_of_the_pictures_last_generated(address: str, file_type: str
     assert np.array_equal(final, pixels(payload)[0])
 
 
-def test_sessions_do_not_share_their_settings(address: str):
-    first, second = Client(address, verbose=False), Client(address, verbose=False)
-    first.predict(MODEL, "1", 1, 1, 111, api_name="/pixelcnn_sample")
-    second.predict(MODEL, "2", 1, 1, 222, api_name="/pixelcnn_sample")
-    assert first.predict("json", api_name="/pixelcnn_export")["name"].endswith("1-seed111.json")
-    assert second.predict("json", api_name="/pixelcnn_export")["name"].endswith("2-seed222.json")
+def test_sessions_do_not_share_their_settings(client: Client):
+    first = client.session_hash
+    client.predict(MODEL, "1", 1, 1, 111, api_name="/pixelcnn_sample")
+    client.reset_session()
+    client.predict(MODEL, "2", 1, 1, 222, api_name="/pixelcnn_sample")
+    assert client.predict("json", api_name="/pixelcnn_export")["name"].endswith("2-seed222.json")
+    client.session_hash = first
+    assert client.predict("json", api_name="/pixelcnn_export")["name"].endswith("1-seed111.json")
 
 
 def test_a_random_seed_can_be_used(client: Client):
@@ -156,13 +170,11 @@ def test_a_random_seed_can_be_used(client: Client):
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip
-def test_bad_input_gets_one_sentence_and_harms_nothing(address: str, data: str, sentence: str):
+def test_bad_input_gets_one_sentence(address: str, data: str, sentence: str):
     event, answer = call(address, "pixelcnn_sample", f'{{"data": {data}}}')
     assert event == "error"
     assert sentence in json.loads(answer)["error"]
     assert len(answer) < 300
-    event, _ = call(address, "pixelcnn_sample", '{"data": ["pixelcnn-mnist", "7", 1, 1, 0]}')
-    assert event == "complete"
 
 
 def test_colours_are_drawn_as_the_library_draws_them(client: Client):
@@ -175,8 +187,7 @@ def test_colours_are_drawn_as_the_library_draws_them(client: Client):
     assert "bits/dim" in told
 
 
-def test_one_pixel_is_set_and_the_dice_stay(address: str):
-    client = Client(address, verbose=False)
+def test_one_pixel_is_set_and_the_dice_stay(client: Client):
     first, *_ = client.predict(MODEL, "5", 2, 1, 8, api_name="/pixelcnn_sample")
     before = pixels(first)[1].ravel()
     step = 300
@@ -216,10 +227,11 @@ def test_a_bad_intervention_gets_one_sentence(address: str, data: str, sentence:
     assert sentence in json.loads(answer)["error"]
 
 
-@pytest.mark.parametrize("data", ["[]", '["7"]', '"x"', "{}", "[1", "null"])
-def test_a_wrong_number_of_values_is_refused(address: str, data: str):
-    event, _ = call(address, "pixelcnn_sample", f'{{"data": {data}}}')
-    assert event in ("error", "refused")
+def test_after_what_was_refused_the_next_request_works(address: str):
+    bad = ['["pixelcnn-mnist", "7", 0, 1, 0]', "[]", '["7"]', '"x"', "{}", "[1", "null"]
+    for data in [*bad, *bad]:  # twice: more than there are places in the queue
+        event, _ = call(address, "pixelcnn_sample", f'{{"data": {data}}}')
+        assert event in ("error", "refused"), data
     event, _ = call(address, "pixelcnn_sample", '{"data": ["pixelcnn-mnist", "7", 1, 1, 0]}')
     assert event == "complete"
 

@@ -21,7 +21,7 @@ from gm_core import data
 from gm_core.metrics import as_pictures
 from gm_core.randomness import stream
 from gm_core.vae import logistic_log_prob
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.demo.test_bound import cross, payload, save_vae
 
 DIGITS, CLOTHES, COLOURED = "vae-mnist-2d", "vae-fashion", "vae-avatars"
@@ -45,7 +45,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def images_of(model: str) -> torch.Tensor:

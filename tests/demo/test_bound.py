@@ -23,7 +23,7 @@ from demo.latent import bound
 from gm_core import checkpoints
 from gm_core.latent import tighten
 from gm_core.vae import kl_divergence
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.demo.test_race import save_tiny
 from tests.gm_core.tiny import tiny
 
@@ -84,7 +84,7 @@ def url(demo: gr.Blocks) -> str:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def numbers(table: str) -> dict[str, float]:

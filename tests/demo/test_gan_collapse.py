@@ -24,7 +24,7 @@ from demo.components.census import Group
 from demo.gan import collapse
 from gm_core import checkpoints, data
 from gm_core.neighbours import measure
-from tests.demo.test_api import call, handler
+from tests.demo.test_api import call, connect, handler
 from tests.demo.test_gan_generate import SIZES, as_tiles, lively, tiles
 from tests.gm_core.tiny import tiny
 
@@ -70,7 +70,7 @@ def url(demo: gr.Blocks) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def seeds(first: str) -> Iterator[int]:

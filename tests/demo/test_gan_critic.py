@@ -20,7 +20,7 @@ from demo.components import score_axis
 from demo.components.pad import Drawing, read
 from demo.gan import critic
 from gm_core import checkpoints, data
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.gm_core.tiny import tiny
 
 MODEL = "gan-mnist"
@@ -57,7 +57,7 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def drawing(pixels: np.ndarray) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from demo.activities import TITLES, ModelTab
 from demo.components.score_axis import signed
 from demo.gan import duel
 from gm_core import data
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.demo.test_gan_critic import MODEL, save_critic
 
 PERFECT, WORST = "perfect", "worst"
@@ -50,7 +50,7 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 @pytest.mark.usefixtures("folder")

@@ -25,7 +25,7 @@ from demo.components.tradeoff import Point, Tradeoff
 from demo.gan import generate
 from gm_core import checkpoints, data
 from gm_core.neighbours import measure, nearest
-from tests.demo.test_api import call, handler
+from tests.demo.test_api import call, connect, handler
 from tests.gm_core.tiny import tiny
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ def url(demo: gr.Blocks) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def by_library(label: int | None, truncation: float, seed: int, model: str = "gan-mnist") -> Tensor:

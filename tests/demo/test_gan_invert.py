@@ -14,14 +14,13 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client
 from PIL import Image
 
 import gm_core
 from demo.activities import TITLES, ModelTab
 from demo.gan import invert
 from gm_core import data, inversion
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.demo.test_gan_critic import MODEL, drawing, save_critic
 
 
@@ -54,7 +53,7 @@ def decode(address: str) -> np.ndarray:
 
 
 def test_a_search_ends_where_the_library_ends(url: str):
-    client = Client(url, verbose=False)
+    client = connect(url)
     sent = (drawing(target()), MODEL, "7", 2, 50, 3)
     job = client.submit(*sent, api_name="/gan_invert")
     shown, errors, told, table = job.result()

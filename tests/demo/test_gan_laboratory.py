@@ -20,7 +20,7 @@ from demo.activities import ModelTab
 from demo.components.lab_view import FULL_ARROW, SHORTS, arrow_lengths
 from demo.gan import laboratory
 from gm_core import gan_lab
-from tests.demo.test_api import call, handler
+from tests.demo.test_api import call, connect, handler
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def url(demo: gr.Blocks) -> str:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def wish(action: str = "play", **changes: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from demo.activities import ModelTab
 from demo.gan import walk
 from gm_core import checkpoints
 from gm_core.latent import spherical, straight
-from tests.demo.test_api import call, handler
+from tests.demo.test_api import call, connect, handler
 from tests.gm_core.tiny import tiny
 
 DIGITS, AVATARS = "gan-mnist", "gan-avatars"
@@ -53,7 +53,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
 
 @pytest.fixture(scope="module")
 def client(demo: gr.Blocks) -> Client:
-    return Client(str(demo.local_url), verbose=False)
+    return connect(str(demo.local_url))
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
-from gradio_client import Client
 
 import gm_core
 from demo import engine
@@ -21,7 +20,7 @@ from demo.components.mask_view import Cell, Grid, MaskView, Network
 from gm_core import checkpoints
 from gm_core.layers import horizontal_mask, raster_mask
 from gm_core.pixelcnn import vertical_mask
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 
 
 @pytest.fixture(scope="module")
@@ -107,13 +106,13 @@ def test_the_views_are_the_receptive_fields():
 
 
 def test_it_is_named_and_typed(url: str):
-    api: Any = Client(url, verbose=False).view_api(return_format="dict", print_info=False)
+    api: Any = connect(url).view_api(return_format="dict", print_info=False)
     parameters = api["named_endpoints"]["/pixelcnn_masks"]["parameters"]
     assert [each["parameter_name"] for each in parameters] == ["steps", "seed", "prediction"]
 
 
 def test_training_streams_curves_and_ends_with_drawings(url: str):
-    job = Client(url, verbose=False).submit(50, 3, "right mask", api_name="/pixelcnn_masks")
+    job = connect(url).submit(50, 3, "right mask", api_name="/pixelcnn_masks")
     payload, told = job.result()
     *records, last = engine.stream("train_masks", steps=50, seed=3, seconds=600)
     expected = [(record.right_loss, record.broken_loss) for record in records]

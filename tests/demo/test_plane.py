@@ -21,7 +21,7 @@ from demo.latent import plane
 from gm_core import checkpoints, data
 from gm_core.latent import encode
 from gm_core.metrics import as_pictures
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.gm_core.tiny import tiny
 
 H = W = 28
@@ -64,7 +64,7 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 @pytest.fixture(scope="module")

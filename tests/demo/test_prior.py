@@ -23,6 +23,7 @@ from gm_core import checkpoints, data
 from gm_core.latent import survey
 from gm_core.metrics import as_pictures
 from gm_core.vae import latent_noise
+from tests.demo.test_api import connect
 from tests.gm_core.tiny import tiny
 
 BETAS = {"vae-mnist-beta0": 0.0, "vae-mnist-beta4": 4.0}
@@ -39,7 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         with gr.Blocks() as demo:
             prior.build(ModelTab("vae", prior.MODELS))
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-        yield Client(url, verbose=False)
+        yield connect(url)
         demo.close()
 
 

@@ -14,14 +14,13 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client
 
 import gm_core
 from demo.activities import ModelTab, race
 from gm_core import checkpoints
 from gm_core.families import split_name
 from gm_core.race import Lane, RaceFrame
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.gm_core.tiny import decided
 
 NAMES = tuple(model for _, model, _ in race.CONTESTANTS)
@@ -65,7 +64,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_a_race_from_the_start_line_to_the_table(url: str):
-    client = Client(url, verbose=False)
+    client = connect(url)
     job = client.submit("3", 11, api_name="/pixelcnn_race")
     payload, told, table, seed = job.result()
     first, *_ = job.outputs()
@@ -92,13 +91,13 @@ def test_a_race_from_the_start_line_to_the_table(url: str):
 
 
 def test_any_class_means_no_label(url: str):
-    payload, *_ = Client(url, verbose=False).predict("any", 2, api_name="/pixelcnn_race")
+    payload, *_ = connect(url).predict("any", 2, api_name="/pixelcnn_race")
     *_, frame = gm_core.load(NAMES[0]).sample(1, seed=2)
     assert np.array_equal(images(payload)[race.NAIVE], frame.levels[0, 0].numpy())
 
 
 def test_the_action_is_named_and_typed(url: str):
-    api: Any = Client(url, verbose=False).view_api(return_format="dict", print_info=False)
+    api: Any = connect(url).view_api(return_format="dict", print_info=False)
     assert set(api["named_endpoints"]) == {"/pixelcnn_race"}
     parameters = api["named_endpoints"]["/pixelcnn_race"]["parameters"]
     assert [p["parameter_name"] for p in parameters] == ["label", "seed"]
@@ -123,11 +122,15 @@ def test_the_action_is_named_and_typed(url: str):
     ],
     ids=lambda text: text[:30],
 )
-def test_bad_input_gets_one_sentence_and_harms_nothing(url: str, data: str, sentence: str):
+def test_bad_input_gets_one_sentence(url: str, data: str, sentence: str):
     event, answer = call(url, "pixelcnn_race", f'{{"data": {data}}}')
     assert event == "error"
     assert sentence in json.loads(answer)["error"]
     assert len(answer) < 300
+
+
+def test_after_a_refusal_the_next_request_works(url: str):
+    assert call(url, "pixelcnn_race", '{"data": ["3", -1]}')[0] == "error"
     event, _ = call(url, "pixelcnn_race", '{"data": ["3", 1]}')
     assert event == "complete"
 

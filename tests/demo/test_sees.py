@@ -19,7 +19,7 @@ from demo import engine
 from demo.activities import ModelTab, sees
 from gm_core import data
 from gm_core.dependency import Dependency, dependencies
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 
 GOOD = '["7", 20, 6, false]'
 
@@ -37,7 +37,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Client:
-    return Client(url, verbose=False)
+    return connect(url)
 
 
 def plane(text: str, kind: str) -> np.ndarray:
@@ -176,10 +176,10 @@ def test_bad_input_gets_one_sentence(url: str, data: str, sentence: str):
     assert len(answer) < 300
 
 
-@pytest.mark.parametrize("data", ["[]", '["7"]', '"x"', "{}", "[1", "null"])
-def test_a_wrong_number_of_values_harms_nothing(url: str, data: str):
-    event, _ = call(url, "pixelcnn_sees", f'{{"data": {data}}}')
-    assert event in ("error", "refused")
+def test_a_wrong_number_of_values_harms_nothing(url: str):
+    for values in ("[]", '["7"]', '"x"', "{}", "[1", "null"):
+        event, _ = call(url, "pixelcnn_sees", f'{{"data": {values}}}')
+        assert event in ("error", "refused"), values
     event, _ = call(url, "pixelcnn_sees", f'{{"data": {GOOD}}}')
     assert event == "complete"
 

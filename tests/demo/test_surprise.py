@@ -23,7 +23,7 @@ from demo.activities.complete import examples
 from demo.components import rank
 from demo.components.pad import Drawing, read
 from gm_core import checkpoints
-from tests.demo.test_api import call
+from tests.demo.test_api import call, connect
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, COLOURED = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-pixelart"
@@ -71,10 +71,16 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         demo.close()
 
 
+@pytest.fixture(scope="module")
+def only_client(url: str) -> Client:
+    return connect(url)
+
+
 @pytest.fixture
-def client(url: str) -> Client:
-    """A session of its own, since it remembers what was scored."""
-    return Client(url, verbose=False)
+def client(only_client: Client) -> Client:
+    """In a session of its own, since it remembers what was scored."""
+    only_client.reset_session()
+    return only_client
 
 
 def score(client: Client, pixels: np.ndarray, model: str = DIGITS, label: str = "any"):
@@ -256,10 +262,10 @@ def test_only_so_many_rows_are_kept_and_names_stay_short(client: Client):
     assert listed[0][1] == "your drawing, …, with noise, with noise"
 
 
-def test_sessions_do_not_share_their_pictures(url: str):
-    first, second = Client(url, verbose=False), Client(url, verbose=False)
-    score(first, 255 - cross())
-    *_, table = score(second, examples((DIGITS, CLOTHES)).pixels[1])
+def test_sessions_do_not_share_their_pictures(client: Client):
+    score(client, 255 - cross())
+    client.reset_session()
+    *_, table = score(client, examples((DIGITS, CLOTHES)).pixels[1])
     assert [row[1] for row in rows(table)] == ["test image: a 1", "test image: a 7"]
 
 
@@ -329,8 +335,8 @@ def test_after_a_refusal_the_next_request_works(url: str):
     for bad in ([], [None], [None, DIGITS, "any"]):
         event, _ = call(url, "pixelcnn_surprise", json.dumps({"data": bad}))
         assert event in ("error", "refused")
-        event, _ = call(url, "pixelcnn_surprise", json.dumps({"data": [GOOD, DIGITS, "any"]}))
-        assert event == "complete"
+    event, _ = call(url, "pixelcnn_surprise", json.dumps({"data": [GOOD, DIGITS, "any"]}))
+    assert event == "complete"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -173,24 +172,24 @@ def test_the_command_trains_exports_and_goes_on(tmp_path: Path, monkeypatch, cap
     assert "of a run that has begun" in capsys.readouterr().err
 
 
-def test_two_processes_train_as_one(tmp_path: Path):
+def test_two_processes_train_as_one(tmp_path: Path, monkeypatch):
     write_torchvision_layout(tmp_path, 24)
-    environment = {**os.environ, "GM_DATA_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    launch = {
-        "one": [sys.executable],
-        "two": [
-            sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2",
-            "--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=no",
-        ],
-    }  # fmt: skip
+    monkeypatch.setenv("GM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    launch = [
+        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2",
+        "--num_machines=1", "--mixed_precision=bf16", "--dynamo_backend=no", "-m",
+        "gm_core.training",
+    ]  # fmt: skip
     weights = {}
-    for name, command in launch.items():
+    for name in ("one", "two"):
         folder = tmp_path / name
-        arguments = ["--steps=2", "--batch-size=4", f"--run={folder}", f"--output={folder / 'out'}"]
-        subprocess.run(
-            [*command, "-m", "gm_core.training", "pixelcnn-mnist", *arguments],
-            cwd=ROOT, env=environment, check=True, capture_output=True,
-        )  # fmt: skip
+        run = ["pixelcnn-mnist", "--steps=2", "--batch-size=4", f"--run={folder}"]
+        run.append(f"--output={folder / 'out'}")
+        if name == "one":
+            main(run)
+        else:
+            subprocess.run([*launch, *run], cwd=ROOT, check=True, capture_output=True)
         weights[name] = load_file(folder / "state.safetensors")
     for key, value in weights["one"].items():
         torch.testing.assert_close(weights["two"][key], value, rtol=1e-2, atol=1e-4, msg=key)
