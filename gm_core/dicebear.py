@@ -7,8 +7,7 @@ choices written out, so that one of them can be changed and everything else stay
     before = render("personas", {"seed": "anna"}, 64)
     after = render("personas", {**before.options, "hairVariant": "mohawk"}, 64)
 
-Works offline. Needs `pip install dicebear-core dicebear-styles resvg-py pillow`; importing this
-module does not.
+Works offline. The packages that draw are imported when something is drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dicebear import Style
 
 PACKAGES = ("dicebear-core", "dicebear-styles", "resvg-py")
+
+Places = Mapping[str, tuple[float, float]]
 
 # A component's place, turn and size can't be given as options: they follow from the seed.
 GEOMETRY = ("Rotate", "TranslateX", "TranslateY", "Scale")
@@ -42,17 +44,20 @@ class Rendering:
     options: dict[str, Any]
 
 
-def render(style: str, options: Mapping[str, Any], size: int) -> Rendering:
+def render(
+    style: str, options: Mapping[str, Any], size: int, places: Places = MappingProxyType({})
+) -> Rendering:
     """Draw a style, such as "pixel-art", under options; what stays transparent is white.
 
     Options are DiceBear's own: "seed", "hatVariant", "hatProbability" (in per cent), "hatColor".
-    Raises ImportError where the packages that draw are not installed.
+    Components in `places` are moved by so much (x, y), in per cent of their size, and the others by
+    what the seed says. Raises ImportError where the packages that draw are not installed.
     """
     import resvg_py
     from dicebear import Avatar
     from PIL import Image
 
-    avatar = Avatar(_style(style), dict(options))
+    avatar = Avatar(_style(style, tuple(places.items())), dict(options))
     png = resvg_py.svg_to_bytes(
         svg_string=avatar.to_string(), width=size, height=size, background="#ffffff",
         skip_system_fonts=True,
@@ -68,11 +73,16 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def _style(name: str) -> Style:
+def _style(name: str, places: tuple[tuple[str, tuple[float, float]], ...] = ()) -> Style:
     from dicebear import Style
 
-    definition = resources.files("dicebear_styles").joinpath(f"{name}.json")
-    return Style(json.loads(definition.read_text("utf-8")))
+    file = resources.files("dicebear_styles").joinpath(f"{name}.json")
+    definition = json.loads(file.read_text("utf-8"))
+    for component, place in places:
+        definition["components"][component]["translate"] = {
+            axis: {"min": shift, "max": shift} for axis, shift in zip("xy", place, strict=True)
+        }
+    return Style(definition)
 
 
 def _frozen(style: str, options: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
