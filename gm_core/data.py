@@ -29,6 +29,7 @@ from torch import Tensor
 
 from gm_core import dicebear
 from gm_core.files import write_safetensors
+from gm_core.scenes import EDITS
 
 FullSplit = Literal["train", "test"]
 Split = Literal["train", "test", "sample"]
@@ -196,12 +197,29 @@ def draw(name: str) -> dict[str, Tensor]:
 
 
 def from_dicebear(name: str, split: FullSplit, root: str | Path | None) -> Images:
-    """A split of a drawn data set, drawn when it is asked for first: both splits, into one file.
+    """A split of a data set of single drawings."""
+    path = drawn_file(name, DRAWN[name].recipe, partial(draw, name), root)
+    with safe_open(path, framework="pt") as file:
+        return Images(file.get_tensor(f"{split}_images"), file.get_tensor(f"{split}_labels").long())
 
-    The file lies in `root`; if none is named, in `$GM_DATA_DIR` if that holds it or can be written,
-    else in `~/.cache/gm_core`.
+
+def from_scenes(split: FullSplit, root: str | Path | None) -> Images:
+    """A split of the pairs before and after an edit: images (N, 6, H, W), one after the other."""
+    from gm_core import edit_pairs
+
+    path = drawn_file("edits", edit_pairs.recipe(), edit_pairs.draw, root)
+    with safe_open(path, framework="pt") as file:
+        return Images(file.get_tensor(f"{split}_images"), file.get_tensor(f"{split}_labels"))
+
+
+def drawn_file(
+    name: str, recipe: str, draw: Callable[[], Mapping[str, Tensor]], root: str | Path | None
+) -> Path:
+    """The file of a drawn data set, drawn when it is asked for first: all splits, into one file.
+
+    It lies in `root`; if none is named, in `$GM_DATA_DIR` if that holds it or can be written, else
+    in `~/.cache/gm_core`. A file that follows from another recipe is drawn anew.
     """
-    recipe = DRAWN[name].recipe
 
     def is_current(path: Path) -> bool:
         if not path.exists():
@@ -221,7 +239,7 @@ def from_dicebear(name: str, split: FullSplit, root: str | Path | None) -> Image
                 "written with GM_DATA_DIR."
             )
         try:
-            tensors = draw(name)
+            tensors = draw()
             versions = dicebear.versions()
         except ImportError as error:
             raise MissingData(
@@ -229,8 +247,7 @@ def from_dicebear(name: str, split: FullSplit, root: str | Path | None) -> Image
                 f"pip install {' '.join(dicebear.PACKAGES)} pillow tqdm"
             ) from error
         write_safetensors(path, tensors, {"recipe": recipe, **versions})
-    with safe_open(path, framework="pt") as file:
-        return Images(file.get_tensor(f"{split}_images"), file.get_tensor(f"{split}_labels").long())
+    return path
 
 
 def _is_writable(folder: Path) -> bool:
@@ -248,7 +265,7 @@ class Dataset:
     licence: str
     attribution: str
     full: Callable[[FullSplit, str | Path | None], Images]
-    sample_images: int = 1000
+    sample_images: int = 1000  # that ship
 
 
 DATASETS = {
@@ -295,6 +312,14 @@ DATASETS = {
         full=partial(from_dicebear, "avatars"),
         sample_images=480,
     ),
+    "edits": Dataset(
+        title="Avatars and landscapes before and after an edit",
+        class_names=tuple(EDITS),
+        licence="CC BY 4.0 and CC0 1.0",
+        attribution="Personas by Draftbit and Landscape by DiceBear, drawn by DiceBear",
+        full=from_scenes,
+        sample_images=0,  # they are drawn when they are needed
+    ),
 }  # fmt: skip
 
 
@@ -308,6 +333,8 @@ def load(name: str, split: Split, root: str | Path | None = None) -> Images:
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
     if split == "sample":
+        if DATASETS[name].sample_images == 0:
+            raise ValueError(f"No sample of {name} ships.")
         with safe_open(SAMPLES / f"{name}.safetensors", framework="pt") as file:
             labels = file.get_tensor("labels").long()
             return Images(from_png(file.get_tensor("png"), len(labels)), labels, name)

@@ -19,10 +19,11 @@ from dicebear import Avatar, Style
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from gm_core import data, dicebear
+from gm_core import data, dicebear, edit_pairs
 from gm_core.randomness import stream
 
-names = pytest.mark.parametrize("name", sorted(data.DATASETS))
+WITH_SAMPLES = [name for name, known in data.DATASETS.items() if known.sample_images]
+names = pytest.mark.parametrize("name", WITH_SAMPLES)
 
 
 SHAPES = {
@@ -249,11 +250,23 @@ def test_missing_packages_are_named(few, monkeypatch):
 def test_samples_need_no_package_that_draws_or_downloads():
     code = (
         "import sys; from gm_core import data;"
-        "print([len(data.load(name, 'sample')) for name in data.DATASETS]);"
+        f"print([len(data.load(name, 'sample')) for name in {WITH_SAMPLES}]);"
         "print({'dicebear', 'resvg_py', 'torchvision'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.splitlines() == ["[2000, 2000, 1000, 480]", "set()"], result.stderr
+
+
+def test_pairs_of_edits_are_drawn_once_and_have_no_sample(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(edit_pairs, "COUNTS", {"train": 3, "test": 2})
+    train = data.load("edits", "train", tmp_path)
+    assert train.images.shape == (3, 6, 64, 64)
+    assert train.labels.shape == (3,)
+    written = (tmp_path / "edits" / "edits.safetensors").stat().st_mtime_ns
+    assert len(data.load("edits", "test", tmp_path)) == 2
+    assert (tmp_path / "edits" / "edits.safetensors").stat().st_mtime_ns == written
+    with pytest.raises(ValueError, match="No sample of edits"):
+        data.load("edits", "sample")
 
 
 def test_binarisation_draws_by_brightness():
