@@ -21,6 +21,7 @@ from gm_core.frames import Frame, Scores
 from gm_core.gan import forge as forge_images
 from gm_core.gan import judge as judge_images
 from gm_core.gan_lab import train as train_gan
+from gm_core.instruct_pix2pix import EditFrame, Sampler
 from gm_core.inversion import InversionRecord
 from gm_core.inversion import invert as invert_picture
 from gm_core.latent import Bound, Encoding, Survey
@@ -38,11 +39,11 @@ from gm_core.race import race as run_race
 from gm_core.surprise import Surprise
 from gm_core.surprise import surprise as score
 
-Group = Literal["sampling", "quick", "live"]
+Group = Literal["sampling", "quick", "live", "editing"]
 
 # How many requests of a group run at once. Two samplers of one image each took longer side by side
 # than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
-LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1}
+LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1, "editing": 1}
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
 # own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
@@ -203,6 +204,35 @@ def invert(
     )
 
 
+def edit(
+    model: str,
+    *,
+    image: list[Any],
+    instruction: str,
+    steps: int,
+    guidance_scale: float,
+    image_guidance_scale: float,
+    seed: int,
+    mask: list[list[bool]] | None = None,
+    sampler: Sampler = "ddim",
+    every: int = 1,
+    takes_apart: bool = False,
+) -> Iterator[EditFrame]:
+    """Frames of `gm_core.load(model).edit(...)`; an image (3, H, W) in [0, 1] as nested lists."""
+    yield from gm_core.load(model).edit(
+        torch.tensor(image),
+        instruction,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        image_guidance_scale=image_guidance_scale,
+        seed=seed,
+        mask=None if mask is None else torch.tensor(mask),
+        sampler=sampler,
+        every=every,
+        takes_apart=takes_apart,
+    )
+
+
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "sample": sample,
     "dependency": dependency,
@@ -220,6 +250,7 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "invert": invert,
     "measure": measure,
     "nearest": nearest,
+    "edit": edit,
 }
 
 

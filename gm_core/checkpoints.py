@@ -1,7 +1,8 @@
 """Checkpoint folders: strict and safe to load, whole or absent when saved.
 
 config.json           family, data set, the model's config, and the manifest (sha256, bytes)
-model.safetensors     the weights, float16 on disk
+model.safetensors     the weights, float16 on disk; a family that says how it is read and written
+                      has files and folders of its own instead
 golden.safetensors    a seeded output that the loaded weights must reproduce
 metrics.json          held-out figures, written by `python -m gm_core.evaluate`
 sample.safetensors    how the model scores the shipped sample of test images, written by the same
@@ -95,6 +96,7 @@ def describe(name: str) -> CheckpointInfo:
     """What a checkpoint says of itself. Raises MissingWeights or BadCheckpoint."""
     folder = root() / name
     manifest = _read_manifest(folder)
+    weights, size = _weights(manifest)
     return CheckpointInfo(
         name=name,
         family=manifest["family"],
@@ -102,8 +104,8 @@ def describe(name: str) -> CheckpointInfo:
         config=manifest["config"],
         training=manifest["training"],
         parameters=manifest["parameters"],
-        bytes=manifest["files"][WEIGHTS]["bytes"],
-        weights=manifest["files"][WEIGHTS]["sha256"],
+        bytes=size,
+        weights=weights,
         metrics=_read_metrics(folder, manifest),
     )
 
@@ -123,9 +125,13 @@ class _NoInitialisation(TorchFunctionMode):
 def read(folder: Path) -> Any:
     """Load a checkpoint folder strictly: exact hash, names, shapes, dtypes, finite values."""
     manifest = _read_manifest(folder)
-    tensors = _read_tensors(folder, WEIGHTS, manifest)
     family = FAMILIES[manifest["family"]]
     config = _read_config(folder, manifest)
+    if family.read is not None:
+        for name in _parts(manifest):
+            _read_bytes(folder, name, manifest)
+        return family.read(folder, config).eval().requires_grad_(False)
+    tensors = _read_tensors(folder, WEIGHTS, manifest)
     try:
         # Shapes first: a foreign config must not allocate anything.
         with torch.device("meta"), _NoInitialisation():
@@ -191,14 +197,18 @@ def save(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         fresh, old = Path(temporary) / folder.name, Path(temporary) / "old"
         weights = {key: value.half() for key, value in model.state_dict().items()}
-        write_safetensors(fresh / WEIGHTS, weights)
+        if (write := FAMILIES[family].write) is not None:
+            write(model, fresh)
+        else:
+            write_safetensors(fresh / WEIGHTS, weights)
+        parts = [path for path in sorted(fresh.rglob("*")) if path.is_file()]
         manifest: dict[str, Any] = {
             "family": family,
             "dataset": dataset,
             "config": asdict(model.config),  # pyright: ignore[reportArgumentType]
             "training": training,
             "parameters": sum(value.numel() for value in weights.values()),
-            "files": {WEIGHTS: _fingerprint(fresh / WEIGHTS)},
+            "files": {path.relative_to(fresh).as_posix(): _fingerprint(path) for path in parts},
         }
         _write_manifest(fresh, manifest)
         write_safetensors(fresh / GOLDEN, FAMILIES[family].golden(read(fresh)))
@@ -243,11 +253,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     for key, kind in wanted.items():
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
             raise _bad(folder, path.name, f"{key!r} is missing or of the wrong type")
-    weights = manifest["files"].get(WEIGHTS)
-    if not isinstance(weights, dict) or not {"sha256", "bytes"} <= weights.keys():
-        raise _bad(folder, path.name, f"it does not list {WEIGHTS}")
     if manifest["family"] not in FAMILIES:
         raise _bad(folder, path.name, f"the family {manifest['family']!r} is unknown")
+    for listed in manifest["files"].values():
+        if not isinstance(listed, dict) or not {"sha256", "bytes"} <= listed.keys():
+            raise _bad(folder, path.name, "it lists a file without its hash and size")
+    if FAMILIES[manifest["family"]].read is None and WEIGHTS not in manifest["files"]:
+        raise _bad(folder, path.name, f"it does not list {WEIGHTS}")
     return manifest
 
 
@@ -257,7 +269,7 @@ def _read_metrics(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | No
         return None
     try:
         metrics = json.loads(path.read_bytes())
-        is_of_these_weights = metrics["weights"] == manifest["files"][WEIGHTS]["sha256"]
+        is_of_these_weights = metrics["weights"] == _weights(manifest)[0]
     except (ValueError, KeyError, TypeError) as error:
         raise _bad(folder, path.name, "it is not what `gm_core.evaluate` writes") from error
     return metrics if is_of_these_weights else None
@@ -276,7 +288,20 @@ def _read_config(folder: Path, manifest: dict[str, Any]) -> Any:
         ) from error
 
 
-def _read_tensors(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Tensor]:
+def _parts(manifest: dict[str, Any]) -> list[str]:
+    """The files that make the model."""
+    return [name for name in manifest["files"] if name != GOLDEN]
+
+
+def _weights(manifest: dict[str, Any]) -> tuple[str, int]:
+    """What stands for a model's files, and their bytes: the hash of the one, or of all hashes."""
+    files = [manifest["files"][name] for name in _parts(manifest)]
+    hashes = [file["sha256"] for file in files]
+    whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return whole, sum(file["bytes"] for file in files)
+
+
+def _read_bytes(folder: Path, name: str, manifest: dict[str, Any]) -> bytes:
     path = folder / name
     if not path.exists():
         raise MissingWeights(f"{path} is missing; fetch the repository's `checkpoints/` again.")
@@ -284,8 +309,12 @@ def _read_tensors(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str
     listed = manifest["files"].get(name)
     if not isinstance(listed, dict) or listed.get("sha256") != hashlib.sha256(data).hexdigest():
         raise _bad(folder, name, f"its {len(data):,} bytes are not those its manifest lists")
+    return data
+
+
+def _read_tensors(folder: Path, name: str, manifest: dict[str, Any]) -> dict[str, Tensor]:
     try:
-        return load_safetensors(data)
+        return load_safetensors(_read_bytes(folder, name, manifest))
     except SafetensorError as error:
         raise _bad(folder, name, "it is not a safetensors file") from error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +15,9 @@ from torch import Tensor
 from gm_core import (
     autoregressive,
     classifier,
+    edit_success,
     gan,
+    instruct_pix2pix,
     masked_pixelcnn,
     metrics,
     pixelcnn,
@@ -31,10 +34,13 @@ class Family:
     title: str
     paper: str
     config: type[Any]
-    model: type[Any]
+    model: Callable[[Any], Any]  # config -> model with fresh weights
     golden: Callable[[Any], dict[str, Tensor]]  # a seeded output that weights must reproduce
     measure: Callable[..., list[metrics.Figure]]  # (model, test images) -> held-out figures
     recipes: str  # the module whose RECIPES train this family
+    # Where a checkpoint is more than one file of weights: folder, config -> model; model, folder.
+    read: Callable[[Path, Any], Any] | None = None
+    write: Callable[[Any, Path], None] | None = None
 
 
 FAMILIES = {
@@ -100,6 +106,17 @@ FAMILIES = {
         golden=classifier.golden,
         measure=realism.accuracy,
         recipes="gm_core.training.classifier",
+    ),
+    "instruct-pix2pix": Family(
+        title="InstructPix2Pix",
+        paper="Brooks et al. 2023",
+        config=instruct_pix2pix.InstructPix2PixConfig,
+        model=instruct_pix2pix.build,
+        golden=instruct_pix2pix.golden,
+        measure=edit_success.measure,
+        recipes="gm_core.training.instruct_pix2pix",
+        read=instruct_pix2pix.read_miniature,
+        write=instruct_pix2pix.write,
     ),
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,27 @@ class Recipe:
     # The averaged model -> what is kept of it on the way, at the steps of `observed_at`.
     observe: Callable[[Any], dict[str, Tensor]] | None = None
     observed_at: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a model that is trained by itself, on data that earlier stages may have made."""
+
+    name: str
+    module: nn.Module
+    recipe: Recipe
+    data: Images
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A recipe in several stages."""
+
+    config: Any
+    dataset: str
+    names: tuple[str, ...]  # of the stages, in turn
+    # The model, the data -> the stages, each asked for when those before it are done.
+    stages: Callable[[Any, Images], Iterator[Stage]]
 
 
 def train(

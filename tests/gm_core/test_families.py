@@ -13,6 +13,8 @@ from gm_core.training.loop import focus
 from tests.gm_core.tiny import CONFIGS, PIXEL_FAMILIES, batch, tiny
 
 families = pytest.mark.parametrize("family", sorted(FAMILIES))
+# The editor's parts are trained one after the other, which its own tests are about.
+trained_at_once = pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"instruct-pix2pix"}))
 pixel_families = pytest.mark.parametrize("family", PIXEL_FAMILIES)
 shipped = pytest.mark.parametrize("name", gm_core.available())
 
@@ -51,7 +53,7 @@ def test_the_global_random_state_is_left_alone(family: str):
     assert torch.equal(before, torch.get_rng_state())
 
 
-@families
+@trained_at_once
 def test_every_parameter_gets_a_gradient(family: str):
     model = tiny(family).train()
     recipe = next(iter(recipes()[f"{family}-mnist"].values()))
@@ -67,7 +69,7 @@ def test_every_parameter_gets_a_gradient(family: str):
     assert missing == (["discriminator.score.bias"] if family == "gan" else [])
 
 
-@families
+@trained_at_once
 def test_one_batch_can_be_learnt_by_heart(family: str):
     model = tiny(family).train()
     recipe = next(iter(recipes()[f"{family}-mnist"].values()))
@@ -110,7 +112,7 @@ def test_shipped_weights_reproduce_their_golden_output(name: str):
 def test_shipped_checkpoints_are_complete_and_small(name: str):
     folder = checkpoints.root() / name
     info = checkpoints.describe(name)
-    assert info.bytes <= 10e6
+    assert info.bytes <= (20e6 if info.family == "instruct-pix2pix" else 10e6)
     assert info.dataset in data.DATASETS
     assert info.parameters == sum(p.numel() for p in gm_core.load(name, "cpu").parameters())
     assert info.metrics is not None

@@ -12,6 +12,7 @@ from gm_core.autoregressive import PixelModel
 from gm_core.classifier import ClassifierConfig
 from gm_core.families import FAMILIES
 from gm_core.gan import GANConfig
+from gm_core.instruct_pix2pix import InstructPix2PixConfig
 from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
 from gm_core.pixelcnn import PixelCNNConfig
 from gm_core.pixelrnn import PixelRNNConfig
@@ -28,6 +29,18 @@ CONFIGS: dict[str, Any] = {
     "vae": VAEConfig(height=8, width=12, latent=3, features=(4, 6), hidden=24),
     "gan": GANConfig(height=8, width=12, classes=3, latent=3, label_features=2, features=(4, 6)),
     "classifier": ClassifierConfig(height=8, width=12, classes=3, features=(4, 6), hidden=5),
+    "instruct-pix2pix": InstructPix2PixConfig(
+        size=32,
+        channels=(8, 16),
+        heads=2,
+        encoder_channels=8,
+        decoder_channels=8,
+        text_width=16,
+        text_layers=1,
+        tokens=24,
+        vocabulary=400,
+        sentences=1_000,
+    ),
 }
 PIXEL_FAMILIES = tuple(name for name in CONFIGS if name.startswith("pixel"))
 
