@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from gm_core.metrics import Figure
 from gm_core.scenes import EDITS, Edit, Style, apply, change, random_scene
 
 PAIRS = 1000
+# Text guidance by image guidance, and the pairs of each.
+TRADEOFF = ((1.0, 1.5, 3.0, 7.5), (1.0, 1.2, 1.5, 2.0))
+TRADEOFF_PAIRS = 100
 STRICTLY = 0.35  # of the source's error may remain
 PHRASINGS = Path(__file__).parent / "samples" / "phrasings.json"
 
@@ -185,6 +189,38 @@ def measure(editor: InstructPix2Pix, test: Images) -> list[Figure]:
         ),
     ]  # fmt: skip
     return figures
+
+
+def tradeoff(editor: InstructPix2Pix, test: Images) -> list[dict[str, float]]:
+    """What guidance buys and costs, as Brooks et al. 2023 draw it, on some of the pairs.
+
+    One record a pair of scales: "guidance_scale", "image_guidance_scale", "strict" in per cent and
+    "outside" in dB.
+    """
+    from gm_core.edit_pairs import edits_of
+
+    rows = []
+    for text, picture in itertools.product(*TRADEOFF):
+        how = replace(BEST, guidance_scale=text, image_guidance_scale=picture)
+        found = []
+        for index, (pictures, label) in enumerate(
+            zip(test.images, test.labels.tolist(), strict=True)
+        ):
+            before, after = pictures.split(3)
+            if len(found) < TRADEOFF_PAIRS and change(before, after).any():
+                words = unseen_wording(edits_of(label), f"test {index}")
+                result = carry_out(editor, before, words, index, how)
+                found.append(success(result, before, after))
+        outside = [one.outside for one in found if one.outside is not None]
+        rows.append(
+            {
+                "guidance_scale": text,
+                "image_guidance_scale": picture,
+                "strict": _share(one.is_strict for one in found),
+                "outside": sum(outside) / len(outside),
+            }
+        )
+    return rows
 
 
 def _share(found: Iterable[bool]) -> float:

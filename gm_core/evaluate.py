@@ -21,11 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gm_core import attributes, checkpoints, data
+from gm_core import attributes, checkpoints, data, edit_success
 from gm_core.autoregressive import PixelModel
 from gm_core.data import Images
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
+from gm_core.instruct_pix2pix import InstructPix2Pix
 from gm_core.metrics import as_levels, log_probs
 from gm_core.vae import VAE
 
@@ -74,8 +75,12 @@ def evaluate(
     figures = FAMILIES[info.family].measure(model, test, **options)
     if isinstance(model, VAE) and info.dataset == attributes.DATASET:
         figures += attributes.measure(model, test, data.load(info.dataset, "train", root))
+    curve = {}
+    if isinstance(model, InstructPix2Pix):
+        curve = {"tradeoff": edit_success.tradeoff(model, test)}
     return {
         "figures": [asdict(figure) for figure in figures],
+        **curve,
         "weights": info.weights,  # sha256 of what was measured
         "command": f"python -m gm_core.evaluate {name}" + ("" if fid else " --without-fid"),
         "commit": commit(),
@@ -89,6 +94,8 @@ def evaluate(
 def measure_sample(name: str) -> dict[str, Tensor]:
     """What `checkpoints.read_sample` gives, measured; nothing for most VAEs."""
     model, dataset = checkpoints.load(name), checkpoints.describe(name).dataset
+    if data.DATASETS[dataset].sample_images == 0:
+        return {}
     sample = data.load(dataset, "sample")
     if isinstance(model, PixelModel):
         return {"nats": -log_probs(model, as_levels(model, sample.images))}
