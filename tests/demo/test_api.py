@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,8 @@ from gradio_client import Client
 from PIL import Image
 
 import gm_core
+from demo.tabs import pixelcnn, pixelrnn
+from demo.ui import build_demo
 
 MODEL = "pixelcnn-mnist"
 ACTIONS = ("sample", "intervene", "random_seed", "export")
@@ -37,6 +40,18 @@ def client(only_client: Client) -> Client:
     """In a session of its own."""
     only_client.reset_session()
     return only_client
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """In place of the whole app: the first activity of two tabs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for tab in (pixelrnn, pixelcnn):
+            patch.setattr(tab, "ACTIVITIES", tab.ACTIVITIES[:1])
+        demo = build_demo((pixelrnn, pixelcnn))
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
+    yield url
+    demo.close()
 
 
 def call(address: str, endpoint: str, body: str) -> tuple[str, str]:
