@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)  # fmt: skip
 
+from demo.activities import ModelTab
 from demo.tabs import pixelcnn as pixelcnn_tab
 from demo.theme import CSS, theme
 from demo.ui import build_demo
@@ -18,7 +30,10 @@ from demo.ui import build_demo
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
-expect.set_options(timeout=15_000)  # milliseconds; a busy machine is slow, not wrong
+LAPTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+expect.set_options(timeout=60_000)  # milliseconds; a busy machine is slow, not wrong
 
 
 def browser_path() -> str:
@@ -35,69 +50,146 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """A browser context for each kind of settings: pages that share one need not load Gradio's
-    scripts again, which takes longer than most tests. Another module's app may have the same port,
-    and gets contexts of its own."""
-    opened: dict[str, BrowserContext] = {}
+class Pages:
+    """Pages that go from one test's address to the next one's: a new page, and much more a new
+    context, would load and compile Gradio's scripts again, which takes longer than most tests."""
 
-    def context(settings: dict[str, Any]) -> BrowserContext:
-        key = repr(sorted(settings.items()))
-        if key not in opened:
-            opened[key] = browser.new_context(**settings)
-            opened[key].set_default_timeout(20_000)
-        return opened[key]
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.contexts: dict[str, BrowserContext] = {}
+        self.parked: dict[str, list[Page]] = {}
+        self.kinds: dict[Page, str] = {}
+        self.errors: list[str] = []  # of scripts
 
-    yield context
-    for one in opened.values():
-        one.close()
+    def open(self, url: str, *, fresh: bool = False, **settings: Any) -> Page:
+        """The page at `url`, with settings of a browser context. A `fresh` one is not used again:
+        what is done to its clock or its requests is not undone."""
+        viewport = settings.pop("viewport", LAPTOP)
+        reduced_motion = settings.pop("reduced_motion", "reduce")
+        color_scheme = settings.pop("color_scheme", "light")
+        kind = repr(sorted(settings.items()))  # what only a context can have
+        if kind not in self.contexts:
+            self.contexts[kind] = self.browser.new_context(**settings)
+            self.contexts[kind].set_default_timeout(60_000)
+        parked = self.parked.setdefault(kind, [])
+        if parked and not fresh:
+            page = parked.pop()
+        else:
+            page = self.contexts[kind].new_page()
+            page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if not fresh:
+            self.kinds[page] = kind
+        page.set_viewport_size(viewport)
+        page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
+        page.goto(url)
+        return page
+
+    def park(self, page: Page) -> None:
+        """Keep the page for another test; whatever it did ends here."""
+        known = len(self.errors)
+        if page in self.kinds and not page.is_closed():
+            page.mouse.up()
+            page.mouse.move(0, 0)
+            page.goto("about:blank")
+            self.parked[self.kinds[page]].append(page)
+        else:
+            page.close()
+        del self.errors[known:]  # of requests that are given up
+
+
+@pytest.fixture(scope="session")
+def pages(browser: Browser) -> Pages:
+    return Pages(browser)
+
+
+@pytest.fixture(autouse=True)
+def no_script_errors(pages: Pages) -> Iterator[None]:
+    pages.errors.clear()
+    yield
+    assert pages.errors == []
 
 
 @pytest.fixture
-def open_page(
-    contexts: Callable[..., BrowserContext], request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Page]]:
-    """Opens the app, or another page, with settings of a browser context. Script errors fail."""
-    pages, errors = [], []
+def open_page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Opens the app, or another page, with settings of a browser context."""
+    opened: list[Page] = []
+    failed = request.session.testsfailed
 
     def open_page(url: str = "", **settings: Any) -> Page:
-        settings = {
-            "viewport": {"width": 1440, "height": 900},
-            "reduced_motion": "reduce",
-        } | settings
-        page = contexts(settings).new_page()
-        pages.append(page)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(url or request.getfixturevalue("address"))
-        return page
+        opened.append(pages.open(url or request.getfixturevalue("address"), **settings))
+        return opened[-1]
 
     yield open_page
-    for page in pages:
-        page.close()
-    assert errors == []
+    for page in opened:
+        if request.session.testsfailed == failed:
+            pages.park(page)
+        else:
+            page.close()  # in a state that nobody knows
+
+
+@pytest.fixture(scope="module")
+def share_page(pages: Pages) -> Iterator[Callable[..., Page]]:
+    """Opens a page for all tests of a module that leave it as they found it."""
+    opened: list[Page] = []
+
+    def share_page(url: str, **settings: Any) -> Page:
+        opened.append(pages.open(url, **settings))
+        return opened[-1]
+
+    yield share_page
+    for page in opened:
+        pages.park(page)
+
+
+@contextmanager
+def serve(demo: gr.Blocks) -> Iterator[str]:
+    """The address of an app, which looks as the whole one does."""
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    yield url
+    demo.close(verbose=False)
+
+
+@contextmanager
+def serve_activity(activity: ModuleType, tab: ModelTab) -> Iterator[str]:
+    """In place of the whole app: one activity, on a second tab, which is hidden at first."""
+    with gr.Blocks() as demo, gr.Tabs():
+        with gr.Tab("Other"):
+            gr.Markdown("Another activity")
+        with gr.Tab(activity.TITLE):
+            activity.build(tab)
+    with serve(demo) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where a module's tests find their checkpoints: tiny networks that they save there."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GM_CHECKPOINTS", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def pixelcnn_address() -> Iterator[str]:
-    """The app with one of its tabs, whose pages open sooner."""
-    demo = build_demo((pixelcnn_tab,))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    """The app with the first activity of one of its tabs, whose pages open sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixelcnn_tab, "ACTIVITIES", pixelcnn_tab.ACTIVITIES[:1])
+        demo = build_demo((pixelcnn_tab,))
+    with serve(demo) as url:
+        yield url
+
+
+def open_pixelcnn(page: Page) -> Page:
+    """Open the PixelCNN tab through the map, as a student would."""
+    page.locator("[data-tab=pixelcnn]").click()
+    page.locator("#pixelcnn-player .main").wait_for()
+    return page
 
 
 @pytest.fixture
 def pixelcnn(open_page: Callable[..., Page], pixelcnn_address: str) -> Callable[..., Page]:
-    """Opens the PixelCNN tab through the map, as a student would."""
-
-    def open_tab(**settings: Any) -> Page:
-        page = open_page(pixelcnn_address, **settings)
-        page.locator("[data-tab=pixelcnn]").click()
-        page.locator("#pixelcnn-player .main").wait_for()
-        return page
-
-    return open_tab
+    return lambda **settings: open_pixelcnn(open_page(pixelcnn_address, **settings))
 
 
 def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
@@ -122,3 +214,30 @@ def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
 
 def step_of(page: Page) -> int:
     return int(page.locator(".player:visible").get_attribute("data-step") or -1)
+
+
+def enter_number(page: Page, name: str, number: int) -> None:
+    """Type a number beside a slider, and wait until the slider has followed: then the app knows."""
+    field = page.get_by_label(f"number input for {name}")
+    slider = page.get_by_label(f"range slider for {name}")
+    expect(field).to_be_visible()
+    expect(slider).to_have_value(field.input_value())  # both are there
+    field.fill(str(number))
+    field.press("Enter")
+    expect(slider).to_have_value(str(number))
+
+
+def stop_when(page: Page, line: str, said: str) -> None:
+    """Press Stop as soon as a status line says so, from within the page: on a busy machine a click
+    from here may come when the work is over."""
+    page.wait_for_function(
+        """([line, said]) => {
+          if (!document.querySelector(line).textContent.includes(said)) return false;
+          for (const button of document.querySelectorAll("button")) {
+            if (button.offsetParent && button.textContent.trim() === "Stop") button.click();
+          }
+          return true;
+        }""",
+        arg=[line, said],
+        polling="raf",
+    )

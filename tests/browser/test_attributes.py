@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -14,28 +14,19 @@ from torch import Tensor
 from demo.activities import ModelTab
 from demo.latent import attributes
 from demo.latent.attributes import Survey
-from demo.theme import CSS, theme
 from gm_core import data
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_attributes import MODEL, along, between, codes, decoded, save_avatars
 
 Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_avatars(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab(attributes.TITLE):
-                attributes.build(ModelTab("vae", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(attributes, ModelTab("vae", (MODEL,))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -196,7 +187,7 @@ def test_examples_make_a_direction(open_activity: Open, known: Survey):
 
 
 def test_it_fits_a_phone(open_activity: Open, known: Survey):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     edited = page.locator("#vae-attributes-pictures img").last.bounding_box()
     last = slider(page, "Beard").bounding_box()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -13,11 +14,11 @@ from playwright.sync_api import Locator, Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.latent import blur, bound
-from demo.theme import CSS, theme
 from gm_core import data
 from gm_core.metrics import as_pictures
 from gm_core.randomness import stream
 from gm_core.vae import kl_divergence
+from tests.browser.conftest import PHONE, serve, stop_when
 from tests.demo.test_bound import save_vae
 
 QUICK, SLOW, CLOTHES = "vae-mnist-beta1", "vae-mnist", "vae-fashion"
@@ -27,22 +28,18 @@ ORANGE = [230, 159, 0, 255]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: these activities, the second on a tab that is hidden at first."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_vae(folder, QUICK, features=())
     save_vae(folder, SLOW, features=(48, 96), blocks=3)
     save_vae(folder, CLOTHES, likelihood="logistic")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab(bound.TITLE):
-                bound.build(ModelTab("vae", (QUICK, SLOW)))
-            with gr.Tab(blur.TITLE):
-                blur.build(ModelTab("vae", (QUICK, CLOTHES)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with gr.Blocks() as demo, gr.Tabs():
+        with gr.Tab(bound.TITLE):
+            bound.build(ModelTab("vae", (QUICK, SLOW)))
+        with gr.Tab(blur.TITLE):
+            blur.build(ModelTab("vae", (QUICK, CLOTHES)))
+    with serve(demo) as url:
         yield url
-        demo.close()
 
 
 def switch(page: Page, model: str) -> None:
@@ -155,8 +152,7 @@ def test_the_bound_to_the_end(bound_page: Callable[..., Page]):
 def test_stop_works_and_the_next_request_too(bound_page: Callable[..., Page]):
     page = bound_page()  # with the slow model
     page.get_by_role("button", name="Draw samples").click()
-    expect(line(page)).to_contain_text("Up to K = 5,000 ... ")
-    page.get_by_role("button", name="Stop").click()
+    stop_when(page, "#vae-bound-status", "Up to K = 5,000 ... ")
     expect(line(page)).to_contain_text("Stopped. Test image: a 7 ")
     reached = int(plot(page).get_attribute("data-points") or 12)
     assert reached < 12
@@ -275,7 +271,7 @@ def test_clothes_get_a_test_image_of_their_own(blur_page: Callable[..., Page]):
 
 @pytest.mark.parametrize("title", [bound.TITLE, blur.TITLE])
 def test_it_fits_a_phone(open_page: Callable[..., Page], title: str):
-    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
+    page = open_page(viewport=PHONE, has_touch=True, color_scheme="dark")
     page.get_by_role("tab", name=title).click()
     page.locator(".pad:visible .paper").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, complete
-from demo.theme import CSS, theme
-from tests.browser.conftest import cells
+from tests.browser.conftest import PHONE, cells, enter_number, serve, stop_when
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, SLOW = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-masked-mnist"
@@ -20,19 +20,15 @@ H = W = 28
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_tiny(folder, (DIGITS,), height=H, width=W)
     save_tiny(folder, (CLOTHES,), height=H, width=W, levels=256)
-    save_tiny(folder, (SLOW,), height=H, width=W, features=256, bottleneck=128, layers=12)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo:
-            complete.build(ModelTab("pixelcnn", MODELS))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    save_tiny(folder, (SLOW,), height=H, width=W, features=256, bottleneck=128, layers=40)
+    with gr.Blocks() as demo:
+        complete.build(ModelTab("pixelcnn", MODELS))
+    with serve(demo) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -153,14 +149,13 @@ def test_stopping_keeps_the_completions_before(open_activity: Callable[..., Page
     line, before = status(page).inner_text(), cells(page)
     choose_model(page, "Masked PixelCNN")
     page.get_by_role("button", name="More").click()
-    page.get_by_role("spinbutton", name="Completions").fill("16")
+    enter_number(page, "Completions", complete.MOST_COMPLETIONS)
     page.get_by_role("button", name="Complete", exact=True).click()
-    expect(status(page)).to_contain_text("Completing: pixel")
-    page.get_by_role("button", name="Stop").click()
+    stop_when(page, "#pixelcnn-complete-status", "Completing: pixel")
     expect(status(page)).to_have_text(f"Stopped. These are still the completions before: {line}")
     assert np.array_equal(cells(page), before)
     choose_model(page, "Gated PixelCNN")
-    page.get_by_role("spinbutton", name="Completions").fill("1")
+    enter_number(page, "Completions", 1)
     run(page, "1 completion of 392 hidden pixels, in ")  # the work before has made room
 
 
@@ -180,7 +175,7 @@ def test_randomising_the_seed_changes_the_completions(open_activity: Callable[..
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator(".pad .paper").bounding_box()
     assert box

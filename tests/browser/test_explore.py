@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 import gm_core
 from demo.activities import TITLES, ModelTab
 from demo.latent import examples, explore
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_explore import AUTOENCODER, DEAD, DEAR, LARGE, NAMES, PLAIN, save_models
 
 H = W = 28
@@ -23,27 +23,18 @@ OWN = "z is your image's code"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_models(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Explore"):
-                explore.build(ModelTab("vae", NAMES))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(explore, ModelTab("vae", NAMES)) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Explore").click()
+        page.get_by_role("tab", name=explore.TITLE).click()
         page.locator(".sliders .dimension").first.wait_for()
         return page
 
@@ -172,7 +163,7 @@ def test_the_picture_follows_a_slider_and_goes_back(open_activity: Callable[...,
 
 
 def test_the_last_value_of_a_fast_drag_wins(open_activity: Callable[..., Page]):
-    page = open_activity()
+    page = open_activity(fresh=True)
     drag(page, 6, [*([0.1, 0.9] * 10), 0.75])
     slider = row(page, 6).get_by_role("slider")
     value = float(slider.input_value())
@@ -198,7 +189,7 @@ def test_the_last_value_of_a_fast_drag_wins(open_activity: Callable[..., Page]):
 
 
 def test_an_answer_to_a_code_that_is_gone_is_dropped(open_activity: Callable[..., Page]):
-    page = open_activity()
+    page = open_activity(fresh=True)
     requests: list[Route] = []
 
     def hold_first(route: Route) -> None:
@@ -351,7 +342,7 @@ def test_many_dimensions_are_shown_on_demand(open_activity: Callable[..., Page])
 
 
 def test_it_fits_a_phone_and_a_finger_moves_a_slider(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert (page.locator(".decoded canvas").bounding_box() or {"width": 0})["width"] >= 224
     top = page.locator(".image canvas").bounding_box()

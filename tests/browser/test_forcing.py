@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, forcing
-from demo.theme import CSS, theme
-from tests.browser.conftest import cells
+from tests.browser.conftest import cells, enter_number, serve
 from tests.demo.test_forcing import MODELS, expected
 from tests.demo.test_race import save_tiny
 
@@ -19,16 +19,12 @@ STATUS, TABLE = "#pixelcnn-forcing-status p", "#pixelcnn-forcing-table"
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("checkpoints")
+def url(folder: Path) -> Iterator[str]:
     save_tiny(folder, MODELS, height=28, width=28)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo:
-            forcing.build(ModelTab("pixelcnn", MODELS))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with gr.Blocks() as demo:
+        forcing.build(ModelTab("pixelcnn", MODELS))
+    with serve(demo) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -47,7 +43,7 @@ def generate(page: Page) -> None:
     """Generate, and wait until the new picture is there: the player starts from its end."""
     page.locator(".player [data-do=start]").click()
     page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784", timeout=30_000)
+    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784")
 
 
 def test_the_tab_opens_with_a_digit_drawn_again(page: Page):
@@ -60,7 +56,7 @@ def test_the_tab_opens_with_a_digit_drawn_again(page: Page):
 def test_what_is_chosen_is_drawn_in_both_ways(page: Page):
     choose(page, "Model", "Row LSTM")
     choose(page, "Digit", "No. 15: a 7")
-    page.get_by_role("spinbutton", name="True rows").fill("20")
+    enter_number(page, "True rows", 20)
     page.get_by_label("Seed").fill("3")
     generate(page)
     frame = expected("pixelrnn-row-mnist", 15, 20, 1.0, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -13,24 +14,20 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.gan import collapse
-from demo.theme import CSS, theme
 from gm_core.neighbours import measure
+from tests.browser.conftest import PHONE, serve
 from tests.browser.test_gan_generate import pixels
 from tests.demo.test_gan_collapse import drawn, save_pair
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity alone, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_pair(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo:
-            collapse.build(ModelTab("gan", collapse.MODELS))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with gr.Blocks() as demo:
+        collapse.build(ModelTab("gan", collapse.MODELS))
+    with serve(demo) as url:
         yield url
-        demo.close()
 
 
 def expect_pictures(page: Page, seed: int) -> None:
@@ -66,7 +63,7 @@ def test_predict_reveal_and_begin_again(open_page: Callable[..., Page]):
         assert figure.locator("small").all_text_contents() == list(map(str, counts))
         heights = [(bar.bounding_box() or {})["height"] for bar in figure.locator("i").all()]
         assert heights.index(max(heights)) == counts.index(max(counts))
-    page.set_viewport_size({"width": 390, "height": 844})
+    page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
     page.get_by_role("spinbutton", name="Seed").fill("6")

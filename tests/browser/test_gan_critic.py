@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,33 +13,25 @@ from playwright.sync_api import Page, expect
 from demo.activities import TITLES, ModelTab
 from demo.components.score_axis import signed
 from demo.gan import critic
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_gan_critic import MODEL, H, W, by_library, save_critic
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_critic(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
         patch.setitem(TITLES, MODEL, "GAN")
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Critic"):
-                critic.build(ModelTab("gan", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve_activity(critic, ModelTab("gan", (MODEL,))) as url:
+            yield url
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Critic").click()
+        page.get_by_role("tab", name=critic.TITLE).click()
         page.locator("#gan-critic-axis .here").wait_for()
         return page
 
@@ -96,7 +88,7 @@ def test_every_stroke_is_scored(open_activity: Callable[..., Page]):
 
 
 def test_kinds_are_revealed_after_a_prediction(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     figures = page.locator("#gan-critic-probes figure")
     expect(figures.locator("strong")).to_have_text(["?"] * 8)

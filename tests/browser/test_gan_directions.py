@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -12,27 +12,18 @@ from torch import Tensor
 
 from demo.activities import ModelTab
 from demo.gan import directions
-from demo.theme import CSS, theme
 from gm_core.latent_walk import difference
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_gan_directions import MODEL, codes, drawn, marked
 from tests.demo.test_gan_walk import COLOUR, save_gan
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_gan(folder, MODEL, **COLOUR)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab(directions.TITLE):
-                directions.build(ModelTab("gan", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(directions, ModelTab("gan", (MODEL,))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -154,7 +145,7 @@ def test_marks_are_kept_on_other_sheets(open_activity: Callable[..., Page]):
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     picture = page.locator("#gan-directions-picture canvas").bounding_box()
     slider = page.get_by_role("slider").bounding_box()

@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import TITLES, ModelTab
 from demo.gan import duel
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_gan_critic import MODEL, save_critic
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_critic(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
         patch.setitem(TITLES, MODEL, "GAN")
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Duel"):
-                duel.build(ModelTab("gan", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve_activity(duel, ModelTab("gan", (MODEL,))) as url:
+            yield url
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Duel").click()
+        page.get_by_role("tab", name=duel.TITLE).click()
         page.locator(".duel[data-answered='0'] button:enabled").first.wait_for()
         return page
 
@@ -56,7 +48,7 @@ def expect_shown(page: Page, seed: int, at: int) -> None:
 
 
 def test_a_game_by_keys_and_another_by_the_clock(open_activity: Callable[..., Page]):
-    page = open_activity()
+    page = open_activity(fresh=True)
     box = page.locator(".duel .shown").bounding_box()
     assert box
     assert box["width"] >= 280
@@ -91,7 +83,7 @@ def test_a_game_by_keys_and_another_by_the_clock(open_activity: Callable[..., Pa
 
 
 def test_a_game_by_touch_on_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     box, button = (
         page.locator(f".duel {name}").bounding_box() for name in (".shown", "[data-answer='1']")
     )

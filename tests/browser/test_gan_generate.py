@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -13,34 +13,26 @@ from playwright.sync_api import Locator, Page, expect
 import gm_core
 from demo.components.rank import percent
 from demo.gan import generate
-from demo.theme import CSS, theme
 from gm_core.neighbours import Distance, measure, nearest
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_gan_generate import TAB, by_library, save_gans
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_gans(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
         patch.setenv("GM_DATA_DIR", str(folder / "no data"))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Generate"):
-                generate.build(TAB)
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve_activity(generate, TAB) as url:
+            yield url
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Generate").click()
+        page.get_by_role("tab", name=generate.TITLE).click()
         page.locator("#gan-generate-pictures [data-serial]").wait_for()
         page.locator("#gan-generate-tradeoff [data-setting]").wait_for()
         return page
@@ -115,7 +107,7 @@ def test_a_drag_of_the_truncation_is_followed(open_activity: Callable[..., Page]
 
 
 def test_a_click_shows_the_nearest_real_images(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844})
+    page = open_activity(viewport=PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     images = by_library(None, 1, generate.FIRST_SEED)
     tiles = page.locator("#gan-generate-pictures").get_by_role("radio")

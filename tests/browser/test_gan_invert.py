@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import TITLES, ModelTab
 from demo.gan import invert
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, enter_number, serve_activity
 from tests.demo.test_gan_critic import MODEL, save_critic
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_critic(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
         patch.setitem(TITLES, MODEL, "GAN")
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Search"):
-                invert.build(ModelTab("gan", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve_activity(invert, ModelTab("gan", (MODEL,))) as url:
+            yield url
 
 
 def sources(page: Page) -> list[str]:
@@ -41,8 +33,8 @@ def sources(page: Page) -> list[str]:
 
 
 def test_a_search_grows_stops_and_begins_anew(open_page: Callable[..., Page]):
-    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True)
-    page.get_by_role("tab", name="Search").click()
+    page = open_page(viewport=PHONE, has_touch=True)
+    page.get_by_role("tab", name=invert.TITLE).click()
     told = page.locator("#gan-invert-status p")
     expect(told).to_have_text(invert.READY)
     expect(page.locator("#gan-invert-errors .plot")).to_have_attribute("data-points", "1")
@@ -59,11 +51,7 @@ def test_a_search_grows_stops_and_begins_anew(open_page: Callable[..., Page]):
 
     page.get_by_role("button", name="More").tap()
     for name, number in (("Steps", invert.MOST_STEPS), ("Starts", invert.MOST_STARTS)):
-        field = page.get_by_label(f"number input for {name}")
-        expect(field).to_be_visible()
-        field.fill(str(number))
-        field.press("Enter")
-        expect(page.get_by_label(f"range slider for {name}")).to_have_value(str(number))
+        enter_number(page, name, number)
     start.tap()
     expect(told).to_contain_text(re.compile(rf"Step [1-9]\d* of {invert.MOST_STEPS}:"))
     page.get_by_role("button", name="Stop").tap()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from demo.activities import ModelTab
 from demo.gan import laboratory
-from demo.theme import CSS, theme
 from gm_core import gan_lab
+from tests.browser.conftest import PHONE, serve_activity
 
 OPENED = laboratory.OPENING_ROUNDS
 
@@ -20,21 +19,15 @@ OPENED = laboratory.OPENING_ROUNDS
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """In place of the whole app: this activity on a second tab."""
-    with gr.Blocks() as demo, gr.Tabs():
-        with gr.Tab("Other"):
-            gr.Markdown("Another activity")
-        with gr.Tab("Laboratory"):
-            laboratory.build(ModelTab("gan", ()))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    with serve_activity(laboratory, ModelTab("gan", ())) as url:
+        yield url
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Laboratory").click()
+        page.get_by_role("tab", name=laboratory.TITLE).click()
         page.locator(".lab[data-serial]").wait_for()
         return page
 
@@ -166,7 +159,7 @@ def test_it_is_broken_and_its_data_drawn(open_activity: Callable[..., Page]):
 
 
 def test_a_phone_plays_it_and_leaving_pauses(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     plane = page.locator(".plane").bounding_box()
     play = page.get_by_role("button", name="Play").bounding_box()
@@ -183,6 +176,6 @@ def test_a_phone_plays_it_and_leaving_pauses(open_activity: Callable[..., Page])
     press(page, "Play")
     page.wait_for_function("+document.querySelector('.lab').dataset.gSteps > 2")
     page.get_by_role("tab", name="Other").tap()
-    page.get_by_role("tab", name="Laboratory").tap()
+    page.get_by_role("tab", name=laboratory.TITLE).tap()
     expect(page.locator(".lab")).to_have_attribute("data-playing", "false")
     expect(page.locator(".told")).to_have_text("Paused, as you left this tab.")

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab
 from demo.gan import training
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_gan_training import MODEL, STEPS, save_history
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network's history."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_history(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Training"):
-                training.build(ModelTab("gan", (MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(training, ModelTab("gan", (MODEL,))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Training").click()
+        page.get_by_role("tab", name=training.TITLE).click()
         page.locator(".history[data-whole=yes]").wait_for()
         return page
 
@@ -122,7 +113,7 @@ def test_every_way_through_the_training(open_activity: Callable[..., Page]):
 
 
 def test_every_picture_has_its_score(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     kept = training.read_history(MODEL)
     assert kept

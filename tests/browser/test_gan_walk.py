@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,28 +12,18 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.gan import walk
-from demo.theme import CSS, theme
 from gm_core.latent import spherical, straight
-from tests.browser.conftest import cells
+from tests.browser.conftest import PHONE, cells, serve_activity
 from tests.demo.test_gan_walk import AVATARS, COLOUR, DIGITS, GREY, drawn, place_of, save_gan
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_gan(folder, DIGITS, **GREY)
     save_gan(folder, AVATARS, **COLOUR)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab(walk.TITLE):
-                walk.build(ModelTab("gan", (DIGITS, AVATARS)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(walk, ModelTab("gan", (DIGITS, AVATARS))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -167,7 +157,7 @@ def test_the_map_is_dragged_and_its_last_place_wins(open_activity: Callable[...,
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     page.get_by_role("radio", name="Map").check()
     page.locator(".code-map[data-place]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from demo.components.maps import Heat, Maps, Picture, maps
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve
 
 H, W = 6, 8
 REAL, REAL_DARK = (0x00, 0x72, 0xB2), (0x56, 0xB4, 0xE9)
@@ -73,6 +73,10 @@ class App:
         two = Maps(
             (Picture("Colours", COLOURS), Picture("Two levels", PIXELS // 128 * 255, levels=2))
         )
+        below = np.array([[0, 255]], np.uint8)
+        shining = [
+            Heat("none", np.full((1, 2), heat), "", low=0, high=1, below=below) for heat in (0, 1)
+        ]
         with gr.Blocks() as demo:
             with gr.Tab("One"):
                 gr.Markdown("Another tab")
@@ -84,6 +88,7 @@ class App:
                 with gr.Column(scale=4, min_width=336):
                     canvas = maps(first_maps(), label="Maps of a test", elem_id="first")
                     maps(two.payload(), label="Quiet maps", elem_id="quiet")
+                    maps(Maps(tuple(shining)).payload(), label="Shining", elem_id="shining")
             canvas.select(self.choose, None, [canvas, said], show_progress="hidden")
             replace.click(
                 lambda: first_maps((1, 1), RAMP[::-1]), None, canvas, show_progress="hidden"
@@ -100,24 +105,28 @@ def app() -> App:
 @pytest.fixture(scope="module")
 def url(app: App) -> Iterator[str]:
     demo = app.build()
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
+
+
+def show(page: Page) -> Page:
+    """The second tab, which is hidden at first."""
+    page.get_by_role("tab", name="Two").click()
+    expect(page.locator("#first canvas.map")).to_have_count(3)
+    expect(page.locator("#first canvas.map").first).to_be_visible()
+    page.wait_for_function("document.querySelector('#first canvas.map').width % 8 === 0")
+    return page
 
 
 @pytest.fixture
 def open_maps(open_page: Callable[..., Page], url: str) -> Callable[..., Page]:
-    """Opens the second tab, which is hidden at first."""
+    return lambda query="", **settings: show(open_page(url + query, **settings))
 
-    def open_maps(query: str = "", **settings: Any) -> Page:
-        page = open_page(url + query, **settings)
-        page.get_by_role("tab", name="Two").click()
-        expect(page.locator("#first canvas.map")).to_have_count(3)
-        expect(page.locator("#first canvas.map").first).to_be_visible()
-        page.wait_for_function("document.querySelector('#first canvas.map').width % 8 === 0")
-        return page
 
-    return open_maps
+@pytest.fixture(scope="module")
+def page(share_page: Callable[..., Page], url: str) -> Page:
+    """Nothing is clicked here."""
+    return show(share_page(url))
 
 
 def canvas(page: Page, index: int, elem: str = "first") -> Locator:
@@ -183,8 +192,8 @@ def test_more_is_brighter_in_even_steps(open_maps: Callable[..., Page], query: s
     assert steps.sum() > 80
 
 
-def test_a_log_scale_and_a_zero_of_its_own(open_maps: Callable[..., Page]):
-    shown = lightness(cells(canvas(open_maps(), 1)))
+def test_a_log_scale_and_a_zero_of_its_own(page: Page):
+    shown = lightness(cells(canvas(page, 1)))
     decades = np.diff(shown[0, 1:6])
     assert decades.min() > 10
     assert decades.max() < 2 * decades.min()
@@ -192,8 +201,8 @@ def test_a_log_scale_and_a_zero_of_its_own(open_maps: Callable[..., Page]):
     assert shown[4, 4] > 50 > shown[4, 5]  # a number is seen outside the field as well
 
 
-def test_the_field_is_outlined_and_tinted(open_maps: Callable[..., Page]):
-    image = drawn(canvas(open_maps(), 1))
+def test_the_field_is_outlined_and_tinted(page: Page):
+    image = drawn(canvas(page, 1))
     scale = image.shape[1] // W
     blue = (image == REAL).all(axis=2)
     padded = np.pad(FIELD, 1)
@@ -218,8 +227,7 @@ def test_the_field_is_outlined_and_tinted(open_maps: Callable[..., Page]):
     assert abs(outside[2] - outside[0]) < 10
 
 
-def test_a_picture_with_unknown_and_drawn_cells(open_maps: Callable[..., Page]):
-    page = open_maps()
+def test_a_picture_with_unknown_and_drawn_cells(page: Page):
     shown = cells(canvas(page, 2))
     assert (shown[LATE] == UNKNOWN).all()
     assert np.array_equal(shown[~LATE], np.repeat(PIXELS[~LATE], 3, axis=1))
@@ -229,20 +237,10 @@ def test_a_picture_with_unknown_and_drawn_cells(open_maps: Callable[..., Page]):
     assert np.array_equal(cells(canvas(page, 0, "quiet")), COLOURS)
 
 
-def test_an_image_shines_through_where_there_is_no_heat(open_page: Callable[..., Page]):
-    below = np.array([[0, 255]], np.uint8)
-    with gr.Blocks() as demo:
-        heats = [
-            Heat("none", np.full((1, 2), value), "", low=0, high=1, below=below) for value in (0, 1)
-        ]
-        maps(Maps(tuple(heats)).payload(), label="Maps", elem_id="first")
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    page = open_page(url)
-    expect(canvas(page, 1)).to_be_visible()
-    dark, light = cells(canvas(page, 0), 2)[0]
+def test_an_image_shines_through_where_there_is_no_heat(page: Page):
+    dark, light = cells(canvas(page, 0, "shining"), 2)[0]
     assert 20 < light.mean() - dark.mean() < 100
-    assert np.array_equal(*cells(canvas(page, 1), 2)[0])
-    demo.close()
+    assert np.array_equal(*cells(canvas(page, 1, "shining"), 2)[0])
 
 
 def test_dark_mode_redraws(open_maps: Callable[..., Page]):
@@ -262,8 +260,7 @@ def test_dark_mode_redraws(open_maps: Callable[..., Page]):
     assert not (field == REAL).all(axis=2).any()
 
 
-def test_the_colour_bar_and_the_key_say_what_the_colours_mean(open_maps: Callable[..., Page]):
-    page = open_maps()
+def test_the_colour_bar_and_the_key_say_what_the_colours_mean(page: Page):
     scales = page.locator("#first .scale")
     expect(scales.nth(0).locator(".low")).to_have_text("0")
     expect(scales.nth(0).locator(".high")).to_have_text("1")
@@ -283,8 +280,7 @@ def test_the_colour_bar_and_the_key_say_what_the_colours_mean(open_maps: Callabl
 # --- what is read ----------------------------------------------------------------------------
 
 
-def test_the_pixel_under_the_pointer_is_read_in_all_maps(open_maps: Callable[..., Page]):
-    page = open_maps()
+def test_the_pixel_under_the_pointer_is_read_in_all_maps(page: Page):
     expect(line(page)).to_contain_text("Point at a pixel")
     for index in (0, 2):
         picture = canvas(page, index)
@@ -445,9 +441,8 @@ def sized() -> Iterator[str]:
                 maps(Maps((heat,) * count).payload(), label="Maps", elem_id=f"n{count}")
             narrow = Maps((heat,) * 4, columns=2)
             maps(narrow.payload(), label="Maps", elem_id="narrow")
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
 
 
 def boxes(page: Page, elem: str) -> list[FloatRect]:
@@ -478,7 +473,7 @@ def test_maps_are_large_on_a_laptop(open_page: Callable[..., Page], sized: str):
 @pytest.mark.parametrize("ratio", [1, 3])
 def test_maps_fit_on_a_phone(open_page: Callable[..., Page], sized: str, ratio: int):
     page = open_page(
-        sized, viewport={"width": 390, "height": 844}, device_scale_factor=ratio, is_mobile=True,
+        sized, viewport=PHONE, device_scale_factor=ratio, is_mobile=True,
         has_touch=True,
     )  # fmt: skip
     for count in COUNTS:
@@ -503,7 +498,7 @@ def test_maps_follow_the_width_of_the_window(open_page: Callable[..., Page], siz
 
 
 def test_a_touch_reads_and_chooses(open_maps: Callable[..., Page]):
-    page = open_maps(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = open_maps(viewport=PHONE, is_mobile=True, has_touch=True)
     picture = canvas(page, 1)
     picture.tap(position=spot(picture, 4, 6))
     expect(line(page)).to_contain_text("row 5, column 7:")

@@ -15,8 +15,8 @@ from playwright.sync_api import Locator, Page, expect
 
 import gm_core
 from demo.activities import ModelTab, masks
-from demo.theme import CSS, theme
 from gm_core.mask_lab import views
+from tests.browser.conftest import PHONE, enter_number, serve
 from tests.browser.test_maps import REAL, REAL_DARK, STUDENT
 
 VIEW, LOSSES, STATUS = "#pixelcnn-masks-view", "#pixelcnn-masks-losses", "#pixelcnn-masks-status p"
@@ -35,23 +35,27 @@ def url() -> Iterator[str]:
                 gr.Markdown("Something else")
             with gr.Tab("Masks"):
                 masks.build(ModelTab("pixelcnn", ("pixelcnn-mnist",)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve(demo) as url:
+            yield url
+
+
+def show(page: Page) -> Page:
+    """The activity, whose tab is hidden at first."""
+    page.get_by_role("tab", name="Masks").click()
+    page.wait_for_function(f"document.querySelector('{VIEW} canvas')?.width % 28 === 0")
+    expect(page.locator(f"{LOSSES} .plot")).to_be_visible()
+    return page
 
 
 @pytest.fixture
 def open_masks(open_page: Callable[..., Page], url: str) -> Callable[..., Page]:
-    """Opens the activity, whose tab is hidden at first."""
+    return lambda **settings: show(open_page(url, **settings))
 
-    def open_masks(query: str = "", **settings: object) -> Page:
-        page = open_page(url + query, **settings)
-        page.get_by_role("tab", name="Masks").click()
-        page.wait_for_function(f"document.querySelector('{VIEW} canvas')?.width % 28 === 0")
-        expect(page.locator(f"{LOSSES} .plot")).to_be_visible()
-        return page
 
-    return open_masks
+@pytest.fixture(scope="module")
+def page(share_page: Callable[..., Page], url: str) -> Page:
+    """Nothing is trained here."""
+    return show(share_page(url))
 
 
 def pixels(canvas: Locator) -> np.ndarray:
@@ -79,12 +83,11 @@ def move_to(page: Page, layers: int) -> None:
 
 
 def train(page: Page, steps: int) -> None:
-    page.get_by_role("spinbutton", name="Steps").fill(str(steps))
+    enter_number(page, "Steps", steps)
     page.get_by_role("button", name="Train both").click()
 
 
-def test_masks_are_drawn_and_read_out(open_masks: Callable[..., Page]):
-    page = open_masks()
+def test_masks_are_drawn_and_read_out(page: Page):
     expect(page.locator(f"{VIEW} .masks .network")).to_have_count(4)
     first = page.get_by_role("img", name="A: first layer, 7×7, row by row:")
     expect(first).to_be_visible()
@@ -94,8 +97,7 @@ def test_masks_are_drawn_and_read_out(open_masks: Callable[..., Page]):
     expect(first.locator(".cell").nth(24)).to_have_class(re.compile("closed centre"))
 
 
-def test_the_view_grows_with_the_slider_and_leaves_the_blind_spot(open_masks):
-    page = open_masks()
+def test_the_view_grows_with_the_slider_and_leaves_the_blind_spot(page: Page):
     grown = views(gm_core.load(MASKED), ROW, COLUMN).numpy()
     earlier = np.arange(784).reshape(28, 28) < ROW * 28 + COLUMN
     blind = earlier & ~grown[-1]
@@ -127,8 +129,7 @@ def test_the_view_grows_with_the_slider_and_leaves_the_blind_spot(open_masks):
     expect(gated).to_contain_text("no blind spot")
 
 
-def test_the_slider_is_moved_by_keys(open_masks: Callable[..., Page]):
-    page = open_masks()
+def test_the_slider_is_moved_by_keys(page: Page):
     slider = page.get_by_role("slider", name="After how many layers")
     slider.focus()
     page.keyboard.press("Home")
@@ -149,8 +150,7 @@ def test_colours_follow_the_page_into_dark_mode(open_masks: Callable[..., Page])
     assert not np.array_equal(pixels(plot), before)
 
 
-def test_before_training_there_are_axes_a_line_and_an_invitation(open_masks):
-    page = open_masks()
+def test_before_training_there_are_axes_a_line_and_an_invitation(page: Page):
     expect(page.locator(f"{LOSSES} .invitation")).to_contain_text("press Train both")
     expect(page.locator(f"{LOSSES} .honest")).to_contain_text(f"{masks.honest_figure():.1f} nats")
     expect(page.locator(f"{LOSSES} .drawings")).to_be_hidden()
@@ -213,7 +213,7 @@ def test_what_is_stopped_or_closed_makes_room_for_the_next(open_masks, how: str)
 
 
 def test_it_fits_a_phone(open_masks: Callable[..., Page]):
-    page = open_masks(viewport={"width": 390, "height": 844})
+    page = open_masks(viewport=PHONE)
     train(page, 50)
     expect(page.locator(f"{LOSSES} .drawings")).to_be_visible(timeout=90_000)
     right_edges = page.evaluate(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from demo.components.pad import Drawing, pad, read
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve
 
 SIZE = 28
 GENERATOR = np.random.default_rng(0)
@@ -72,9 +72,8 @@ def address() -> Iterator[str]:
         large.input(receive, large, received, **live)
         small.input(receive_small, small, received_small, **live)
         gift.click(GIFT.payload, None, large, queue=False)
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ def test_values_follow_a_stroke_that_goes_on(open_pad: Callable[..., Page]):
 
 
 def test_a_stroke_sends_few_values_and_its_last(open_pad: Callable[..., Page]):
-    page = open_pad()
+    page = open_pad(fresh=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.clock.install(time=0)
@@ -210,7 +209,7 @@ def test_a_stroke_sends_few_values_and_its_last(open_pad: Callable[..., Page]):
 
 
 def test_a_finger_draws_and_does_not_scroll(open_pad: Callable[..., Page]):
-    page = open_pad(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = open_pad(viewport=PHONE, has_touch=True, is_mobile=True)
     at(page, (0, 0))  # scrolls there
     top = page.evaluate("window.scrollY")
     fingers = page.context.new_cdp_session(page)
@@ -235,7 +234,7 @@ def test_a_finger_draws_and_does_not_scroll(open_pad: Callable[..., Page]):
 
 
 def test_a_second_finger_is_ignored(open_pad: Callable[..., Page]):
-    page = open_pad(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = open_pad(viewport=PHONE, has_touch=True, is_mobile=True)
     fingers = page.context.new_cdp_session(page)
     x, y = at(page, (6.5, 6.5))
     other_x, other_y = at(page, (20.5, 20.5))
@@ -302,18 +301,19 @@ def test_the_eraser_takes_ink_away(open_pad: Callable[..., Page]):
     expect_received(page, pixels, NOTHING)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 4])
-def test_the_brush_has_the_width_that_is_said(open_pad: Callable[..., Page], width: int):
+def test_the_brush_has_the_width_that_is_said(open_pad: Callable[..., Page]):
     page = open_pad()
-    brush(page).fill(str(width))
-    expect(page.locator("#large .brush-size")).to_have_text(f"{width} px")
-    drag(page, (4.5, 14.5), (24.5, 14.5))
-    ink = shown(page)[:, 14].astype(float).sum() / 255
-    assert abs(ink - width) < 0.02  # across the stroke
+    for width in (1, 2, 3, 4):
+        brush(page).fill(str(width))
+        expect(page.locator("#large .brush-size")).to_have_text(f"{width} px")
+        drag(page, (4.5, 14.5), (24.5, 14.5))
+        ink = shown(page)[:, 14].astype(float).sum() / 255
+        assert abs(ink - width) < 0.02  # across the stroke
+        tool(page, "Clear")
 
 
 def test_picking_an_example_gives_exactly_its_pixels(open_pad: Callable[..., Page]):
-    page = open_pad()
+    page = open_pad(fresh=True)
     expect(page.get_by_role("button", name="test image")).to_have_count(20)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -485,9 +485,16 @@ def test_a_pad_of_another_size_in_a_tab_that_opens_late(open_pad: Callable[..., 
     assert np.array_equal(shown(page, "small", 16, 20), pixels)
 
 
-@pytest.mark.parametrize(("width", "canvas"), [(1440, 336), (900, 336), (390, 308), (360, 280)])
-def test_the_canvas_is_as_large_as_fits(open_pad, width, canvas):
-    page = open_pad(viewport={"width": width, "height": 844}, has_touch=width < 500)
+@pytest.mark.parametrize("sizes", [((1440, 336), (900, 336)), ((390, 308), (360, 280))])
+def test_the_canvas_is_as_large_as_fits(open_pad, sizes):
+    page = open_pad(viewport={"width": sizes[0][0], "height": 844}, has_touch=sizes[0][0] < 500)
+    for width, canvas in sizes:
+        page.set_viewport_size({"width": width, "height": 844})
+        expect(page.locator("#large .paper")).to_have_css("width", f"{canvas}px")
+        expect_to_fit(page, width, canvas)
+
+
+def expect_to_fit(page: Page, width: int, canvas: int) -> None:
     box = page.locator("#large .paper").bounding_box()
     assert box
     assert box["width"] == box["height"] == canvas
@@ -508,7 +515,7 @@ def test_the_canvas_is_as_large_as_fits(open_pad, width, canvas):
 
 
 def test_turning_the_phone_changes_the_scale_and_not_the_drawing(open_pad: Callable[..., Page]):
-    page = open_pad(viewport={"width": 390, "height": 844})
+    page = open_pad(viewport=PHONE)
     drag(page, *STROKE)
     pixels = shown(page)
     page.set_viewport_size({"width": 844, "height": 390})

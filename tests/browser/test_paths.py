@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -16,31 +15,21 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.latent import paths
-from demo.theme import CSS, theme
 from gm_core import data, latent
 from gm_core.metrics import as_pictures
-from tests.browser.conftest import cells, step_of
+from tests.browser.conftest import PHONE, cells, serve_activity, step_of
 from tests.demo.test_paths import COLOUR, save_vae
 
 DIGITS, AVATARS = "vae-mnist", "vae-avatars"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_vae(folder, DIGITS, latent=32)
     save_vae(folder, AVATARS, latent=8, **COLOUR)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab(paths.TITLE):
-                paths.build(ModelTab("vae", (DIGITS, AVATARS)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(paths, ModelTab("vae", (DIGITS, AVATARS))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
@@ -165,7 +154,7 @@ def test_a_file_of_the_path_shown(open_activity: Callable[..., Page]):
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert (page.locator(".player .main").bounding_box() or {"width": 0})["width"] >= 280
     strip = page.locator("#vae-path-strips .strip").first.bounding_box()

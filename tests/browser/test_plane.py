@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -12,27 +12,18 @@ from playwright.sync_api import Locator, Page, expect
 from demo.activities import ModelTab
 from demo.components.latent_map import LatentMap
 from demo.latent import plane
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_plane import by_library, save_plane
 
 H = W = 28
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with a tiny network."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_plane(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Map"):
-                plane.build(ModelTab("vae", (plane.MODEL,)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    with serve_activity(plane, ModelTab("vae", (plane.MODEL,))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +36,7 @@ def surveyed(address: str) -> LatentMap:
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Map").click()
+        page.get_by_role("tab", name=plane.TITLE).click()
         page.locator(".latent[data-view]").wait_for()
         return page
 
@@ -243,7 +234,7 @@ def test_a_tile_is_what_is_decoded_there(open_activity: Callable[..., Page], sur
 
 
 def test_a_finger_drags_on_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     picture = page.locator("#vae-map-picture canvas").bounding_box()
     box = page.locator(".marks").bounding_box()

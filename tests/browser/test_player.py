@@ -14,9 +14,8 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo import render
 from demo.components.player import Jump, Series, Trajectory, player
-from demo.theme import CSS
 from gm_core.frames import PixelFrame
-from tests.browser.conftest import cells, step_of
+from tests.browser.conftest import PHONE, cells, open_pixelcnn, serve, step_of
 from tests.demo.test_render import random_frame
 
 UNKNOWN = (0x9A, 0x9A, 0x9A)
@@ -54,14 +53,29 @@ def wait_for_step(page: Page, least: int, most: int = 784) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def shared(share_page: Callable[..., Page], pixelcnn_address: str) -> Page:
+    return open_pixelcnn(share_page(pixelcnn_address))
+
+
+@pytest.fixture
+def page(shared: Page, expected: np.ndarray) -> Page:
+    """The player of the tab as it opens, on a page that several tests share."""
+    tiles = shared.locator(".player:visible .tiles")
+    tiles.click(position={"x": 20, "y": 20})  # the first one
+    shared.locator(".player:visible").focus()
+    shared.keyboard.press("End")
+    assert_drawn(shared, expected[0], 784)
+    return shared
+
+
 def test_the_tab_opens_with_a_finished_digit(pixelcnn: Callable[..., Page], expected):
     page = pixelcnn()
     assert_drawn(page, expected[0], 784)
     expect(page.locator(".player:visible .where")).to_have_text("pixel 784 of 784")
 
 
-def test_stepping_by_pixel_and_by_row(pixelcnn: Callable[..., Page], expected):
-    page = pixelcnn()
+def test_stepping_by_pixel_and_by_row(page: Page, expected):
     press(page, "start")
     assert_drawn(page, expected[0], 0)
     for name, pixels in [
@@ -72,8 +86,7 @@ def test_stepping_by_pixel_and_by_row(pixelcnn: Callable[..., Page], expected):
         assert_drawn(page, expected[0], pixels)
 
 
-def test_buttons_that_lead_nowhere_are_off(pixelcnn: Callable[..., Page]):
-    page = pixelcnn()
+def test_buttons_that_lead_nowhere_are_off(page: Page):
     for name in ("step", "jump", "end"):
         expect(page.locator(f".player:visible [data-do={name}]")).to_be_disabled()
     press(page, "start")
@@ -81,8 +94,7 @@ def test_buttons_that_lead_nowhere_are_off(pixelcnn: Callable[..., Page]):
         expect(page.locator(f".player:visible [data-do={name}]")).to_be_disabled()
 
 
-def test_scrubbing(pixelcnn: Callable[..., Page], expected):
-    page = pixelcnn()
+def test_scrubbing(page: Page, expected):
     scrub = page.get_by_role("slider", name="Step", exact=True)
     scrub.fill("300")
     assert_drawn(page, expected[0], 300)
@@ -115,8 +127,7 @@ def test_playing_and_pausing(pixelcnn: Callable[..., Page], expected):
     assert_drawn(page, expected[0], 784)
 
 
-def test_the_keyboard_does_it_all(pixelcnn: Callable[..., Page], expected):
-    page = pixelcnn()
+def test_the_keyboard_does_it_all(page: Page, expected):
     page.locator(".player:visible").focus()
     for key, pixels in [
         ("Home", 0), ("ArrowRight", 1), ("ArrowDown", 28), ("ArrowDown", 56), ("ArrowUp", 28),
@@ -132,8 +143,7 @@ def test_the_keyboard_does_it_all(pixelcnn: Callable[..., Page], expected):
     assert_drawn(page, expected[1], step_of(page))
 
 
-def test_choosing_an_image(pixelcnn: Callable[..., Page], expected):
-    page = pixelcnn()
+def test_choosing_an_image(page: Page, expected):
     box = page.locator(".player:visible .tiles").bounding_box()
     assert box
     pitch = 28 * 3 + 4
@@ -148,8 +158,7 @@ def test_choosing_an_image(pixelcnn: Callable[..., Page], expected):
     assert_drawn(page, expected[5], 784)
 
 
-def test_the_chain_rule_adds_up(pixelcnn: Callable[..., Page]):
-    page = pixelcnn()
+def test_the_chain_rule_adds_up(page: Page):
     *_, frame = gm_core.load("pixelcnn-mnist").sample(8, seed=7, label=7)
     nats = -frame.log_prob[0].flatten().numpy()
     odds = frame.probabilities[0, 1].flatten().numpy()
@@ -168,7 +177,7 @@ def test_the_chain_rule_adds_up(pixelcnn: Callable[..., Page]):
 
 
 def test_touch_on_a_phone(pixelcnn: Callable[..., Page], expected):
-    page = pixelcnn(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = pixelcnn(viewport=PHONE, has_touch=True, is_mobile=True)
     for name, pixels in [("start", 0), ("jump", 28), ("step", 29)]:
         page.locator(f".player:visible [data-do={name}]").tap()
         assert_drawn(page, expected[0], pixels)
@@ -185,9 +194,7 @@ def test_touch_on_a_phone(pixelcnn: Callable[..., Page], expected):
 
 
 def test_dark_mode_has_its_own_grey(open_page: Callable[..., Page], pixelcnn_address, expected):
-    page = open_page(f"{pixelcnn_address}?__theme=dark")
-    page.locator("[data-tab=pixelcnn]").click()
-    page.locator(".player:visible .main").wait_for()
+    page = open_pixelcnn(open_page(f"{pixelcnn_address}?__theme=dark"))
     press(page, "start")
     press(page, "jump")
     shown = cells(page)
@@ -227,9 +234,8 @@ def frames_address(frames: np.ndarray) -> Iterator[str]:
             gr.Markdown("Another tab")
         with gr.Tab("Two"):
             player(trajectory.payload(), label="Frames", elem_id="frames")
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
 
 
 def test_whole_frames_in_colour(open_page: Callable[..., Page], frames_address: str, frames):
@@ -318,9 +324,8 @@ def examples_address(examples: dict[str, PixelFrame], marks: np.ndarray) -> Iter
         player(resumed, label="Resumed", elem_id="resumed")
     with demo.route("Many", "/many"):
         player(value("many"), label="Many", elem_id="many")
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, css=CSS)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
 
 
 @pytest.fixture
@@ -331,6 +336,14 @@ def example(open_page: Callable[..., Page], examples_address: str) -> Callable[.
         return page
 
     return open_example
+
+
+@pytest.fixture(scope="module")
+def colour(share_page: Callable[..., Page], examples_address: str) -> Page:
+    """The player in colour, on a page that several tests share."""
+    page = share_page(examples_address + "colour")
+    page.locator(".player:visible .main").wait_for()
+    return page
 
 
 def shown_bytes(frame: PixelFrame, image: int = 0) -> np.ndarray:
@@ -363,8 +376,8 @@ def colours(page: Page, selector: str, points: list[tuple[float, float]]) -> np.
     return np.array(found, np.uint8)
 
 
-def test_red_comes_first_then_green_then_blue(example: Callable[..., Page], examples):
-    page = example("colour")
+def test_red_comes_first_then_green_then_blue(colour: Page, examples):
+    page = colour
     pixels = shown_bytes(examples["colour"]).reshape(-1, 3)
     heading = page.locator(".player:visible .draw-heading")
     press(page, "start")
@@ -379,8 +392,8 @@ def test_red_comes_first_then_green_then_blue(example: Callable[..., Page], exam
     assert np.array_equal(cells(page, 16, 16).reshape(-1, 3), pixels)
 
 
-def test_each_channel_is_a_sequence_of_its_own(example: Callable[..., Page], examples):
-    page = example("colour")
+def test_each_channel_is_a_sequence_of_its_own(colour: Page, examples):
+    page = colour
     pixels = shown_bytes(examples["colour"])
     page.get_by_role("slider", name="Step", exact=True).fill(str((2 * 16 + 9) * 3 + 2))
     scale, gap = 5, 10
@@ -397,8 +410,8 @@ def test_each_channel_is_a_sequence_of_its_own(example: Callable[..., Page], exa
         assert (shown[drawn:] == UNKNOWN).all()
 
 
-def test_colour_steps_by_channel_by_pixel_and_by_row(example: Callable[..., Page]):
-    page = example("colour")
+def test_colour_steps_by_channel_by_pixel_and_by_row(colour: Page):
+    page = colour
     press(page, "start")
     for name, step in [
         ("step", 1), ("skip", 3), ("skip", 6), ("step", 7), ("skip-back", 6), ("jump", 48),
@@ -435,7 +448,7 @@ def test_clicking_a_pixel_seeks_to_it(example: Callable[..., Page], examples):
 
 
 def test_a_clicked_pixel_has_all_its_channels(example, examples):
-    page = example("colour", viewport={"width": 390, "height": 844}, has_touch=True)
+    page = example("colour", viewport=PHONE, has_touch=True)
     click_pixel(page, row=15, column=0, size=16)
     assert step_of(page) == 15 * 16 * 3 + 3
     pixels = shown_bytes(examples["colour"])

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from demo.activities import ModelTab, race
-from demo.theme import CSS, theme
+from tests.browser.conftest import serve
 from tests.browser.test_maps import UNKNOWN, cells
 from tests.demo.test_race import NAMES, save_tiny
 
@@ -38,9 +38,8 @@ def url(folders: tuple[Path, Path]) -> Iterator[str]:
         patch.setenv("GM_CHECKPOINTS", str(folders[0]))
         with gr.Blocks() as demo:
             race.build(ModelTab("pixelcnn", NAMES[:1]))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-        yield url
-        demo.close()
+        with serve(demo) as url:
+            yield url
 
 
 @pytest.fixture

@@ -17,16 +17,15 @@ from playwright.sync_api import Locator, Page, expect
 
 import gm_core
 from demo.activities import ModelTab, sees
-from demo.theme import CSS, theme
+from tests.browser.conftest import PHONE, serve
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with gr.Blocks() as demo:
         sees.build(ModelTab("pixelcnn", sees.MODELS))
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
-    yield url
-    demo.close()
+    with serve(demo) as url:
+        yield url
 
 
 @pytest.fixture
@@ -149,7 +148,7 @@ def test_the_keyboard_chooses(page: Page):
 
 
 def test_it_fits_a_phone(open_page: Callable[..., Page], url: str):
-    settings: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    settings: dict[str, Any] = {"viewport": PHONE, "has_touch": True}
     page = open_page(url, **settings)
     expect(page.locator("canvas.map")).to_have_count(5)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab, surprise
 from demo.activities.complete import examples
-from demo.theme import CSS, theme
 from gm_core import checkpoints
+from tests.browser.conftest import PHONE, serve_activity
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES = "pixelcnn-mnist", "pixelcnn-fashion"
@@ -22,29 +22,20 @@ H = W = 28
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity on a second tab, with tiny networks."""
-    folder = tmp_path_factory.mktemp("checkpoints")
     save_tiny(folder, (DIGITS,), height=H, width=W)
     save_tiny(folder, (CLOTHES,), height=H, width=W, levels=256)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GM_CHECKPOINTS", str(folder))
-        checkpoints.write_sample(DIGITS, {"nats": torch.linspace(100, 2000, 1000)})
-        with gr.Blocks() as demo, gr.Tabs():
-            with gr.Tab("Other"):
-                gr.Markdown("Another activity")
-            with gr.Tab("Surprise"):
-                surprise.build(ModelTab("pixelcnn", (DIGITS, CLOTHES)))
-        _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, theme=theme(), css=CSS)
+    checkpoints.write_sample(DIGITS, {"nats": torch.linspace(100, 2000, 1000)})
+    with serve_activity(surprise, ModelTab("pixelcnn", (DIGITS, CLOTHES))) as url:
         yield url
-        demo.close()
 
 
 @pytest.fixture
 def open_activity(open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_activity(**settings) -> Page:
         page = open_page(**settings)
-        page.get_by_role("tab", name="Surprise").click()
+        page.get_by_role("tab", name=surprise.TITLE).click()
         page.locator(".pad .paper").wait_for()
         page.wait_for_function("document.querySelector('canvas.map').width % 28 === 0")
         return page
@@ -174,7 +165,7 @@ def test_a_class_and_another_model_are_scored_too(open_activity: Callable[..., P
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):
-    page = open_activity(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_activity(viewport=PHONE, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for name in surprise.TRANSFORMS:
         box = page.get_by_role("button", name=name).bounding_box()

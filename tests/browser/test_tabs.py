@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -15,26 +14,19 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from gm_core import checkpoints
-from tests.browser.conftest import cells
+from tests.browser.conftest import PHONE, cells, enter_number, stop_when
 
 
 def generate(page: Page) -> None:
     """Generate, and wait until the new picture is there: the player starts from its end."""
     page.locator(".player [data-do=start]").click()
     page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784", timeout=30_000)
+    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784")
 
 
 def ask_for_images(page: Page, count: int) -> None:
-    """Set the number of images, and wait until its slider has followed: then the app knows."""
     page.get_by_role("button", name="More").click()
-    number = page.get_by_role("spinbutton", name="Images")
-    expect(number).to_be_visible()
-    slider = page.get_by_role("slider", name="Images")
-    expect(slider).to_have_value("8")
-    number.fill(str(count))
-    number.press("Enter")
-    expect(slider).to_have_value(str(count))
+    enter_number(page, "Images", count)
 
 
 def test_the_map_opens_what_exists_and_nothing_else(open_page: Callable[..., Page]):
@@ -111,9 +103,7 @@ def test_colour_is_drawn_channel_by_channel(pixelcnn: Callable[..., Page]):
     expect(page.get_by_label("Class")).to_have_value("any")
     page.locator("#pixelcnn-player [data-do=start]").click()
     page.get_by_role("button", name="Generate", exact=True).click()
-    expect(page.locator("#pixelcnn-player .where")).to_have_text(
-        "channel 768 of 768", timeout=30_000
-    )
+    expect(page.locator("#pixelcnn-player .where")).to_have_text("channel 768 of 768")
     *_, frame = gm_core.load("pixelcnn-pixelart").sample(8, seed=7)
     found = cells(page, 16, 16)
     assert np.array_equal(found, frame.levels[0].permute(1, 2, 0).numpy())
@@ -148,28 +138,33 @@ def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., P
     page = pixelcnn()
     line = page.locator("#pixelcnn-status")
     ask_for_images(page, 48)
-    started = time.monotonic()
-    generate(page)
-    expect(line).to_contain_text("48 images in")
-    whole_run = time.monotonic() - started
     finished, before = line.inner_text(), cells(page)
-
     page.get_by_label("Seed").fill("8")
     page.get_by_role("button", name="Generate").click()
-    expect(line).to_contain_text("Drawing: pixel")
-    page.get_by_role("button", name="Stop").click()
+    stop_when(page, "#pixelcnn-status", "Drawing: pixel")
     expect(line).to_have_text(f"Stopped. This is still the picture before: {finished}")
-    page.wait_for_timeout(1500 * whole_run)  # long enough for the work to end, had it gone on
-    expect(line).to_contain_text("Stopped.")
     assert np.array_equal(cells(page), before)
 
+    # One at a time: the next picture is begun when the work before has ended, which must not show.
+    page.evaluate(
+        """() => {
+          const line = document.querySelector("#pixelcnn-status");
+          window.said = [];
+          new MutationObserver(() => window.said.push(line.textContent.trim()))
+            .observe(line, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    enter_number(page, "Images", 1)
     generate(page)
-    expect(line).to_contain_text("48 images in")
+    expect(line).to_contain_text("1 image in")
+    said = page.evaluate("window.said")
+    assert said[-1].startswith("1 image in")
+    assert not any(text.startswith("48 images in") for text in said)
     assert not np.array_equal(cells(page), before)
 
 
 def test_the_same_again_is_shown_and_saved_again(pixelcnn: Callable[..., Page]):
-    page = pixelcnn(accept_downloads=True)
+    page = pixelcnn()
     generate(page)
     generate(page)  # waits for the player to start anew
     page.get_by_role("button", name="More").click()
@@ -181,7 +176,7 @@ def test_the_same_again_is_shown_and_saved_again(pixelcnn: Callable[..., Page]):
 
 @pytest.mark.parametrize("kind", ["webp", "json"])
 def test_the_pictures_can_be_saved(pixelcnn: Callable[..., Page], kind: str, tmp_path):
-    page = pixelcnn(accept_downloads=True)
+    page = pixelcnn()
     page.get_by_role("button", name="More").click()
     page.get_by_label("File type").click()
     page.get_by_role("option", name=kind, exact=True).click()
@@ -197,7 +192,7 @@ def test_the_pictures_can_be_saved(pixelcnn: Callable[..., Page], kind: str, tmp
 
 
 def test_nothing_leaves_the_machine(open_page: Callable[..., Page], address: str):
-    page = open_page("about:blank")
+    page = open_page("about:blank", fresh=True)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
@@ -211,7 +206,7 @@ def test_nothing_leaves_the_machine(open_page: Callable[..., Page], address: str
 def test_the_lesson_is_open_where_there_is_room_and_folded_on_a_phone(pixelcnn):
     wide = pixelcnn()
     expect(wide.get_by_text("press the button and watch")).to_be_visible()
-    phone = pixelcnn(viewport={"width": 390, "height": 844})
+    phone = pixelcnn(viewport=PHONE)
     expect(phone.get_by_text("press the button and watch")).to_be_hidden()
     phone.locator("details.lesson summary").click()
     expect(phone.get_by_text("press the button and watch")).to_be_visible()
