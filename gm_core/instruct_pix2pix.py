@@ -273,9 +273,7 @@ class InstructPix2Pix(nn.Module):
             raise Flagged("The model's safety checker held the result back. Try another wording.")
 
 
-def _step(
-    scheduler: Any, prediction: Tensor, time: Tensor, latents: Tensor, generator: Any
-) -> Any:
+def _step(scheduler: Any, prediction: Tensor, time: Tensor, latents: Tensor, generator: Any) -> Any:
     """A scheduler's step: what it leads to, and the result as it is foreseen."""
     return scheduler.step(prediction, time, latents, generator=generator)
 
