@@ -46,6 +46,7 @@ TITLES = {
     "gan-fashion": "GAN, clothes",
     "gan-avatars": "GAN, avatars",
     "gan-mnist-collapsed": "GAN, collapsed on purpose",
+    "instruct-pix2pix-mini": "InstructPix2Pix, miniature",
 }
 
 

@@ -27,8 +27,8 @@ def describe_models(tab: ModelTab) -> str:
             f"{html.escape(dataset.attribution)}, {dataset.licence}."
         )
     return (
-        f'<details class="gm-quiet"><summary>{len(lines)} models, trained here, running on the '
-        f"{device}</summary>{'<br>'.join(lines)}</details>"
+        f'<details class="gm-quiet"><summary>{len(lines)} model{"s" if len(lines) > 1 else ""}, '
+        f"trained here, running on the {device}</summary>{'<br>'.join(lines)}</details>"
     )
 
 
