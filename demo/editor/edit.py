@@ -288,11 +288,9 @@ def open_activity(model: Any) -> Iterator[tuple[Any, ...]]:
     """The shelf, the easel and an edit, which are the same for everybody."""
     model = inputs.choice(model, "Model", MODELS)
     row, canvas, view = opening_pictures(model)
-    yield row, canvas, view, gr.skip(), gr.skip(), gr.skip()
-    place, instruction, _ = OPENING
-    line = reading(model, instruction, scene_at((0, place)))
+    yield row, canvas, view, gr.skip(), gr.skip()
     # All of it again: where both come at once, a skip here would take away what came before.
-    yield row, canvas, *opening_edit(model), line
+    yield row, canvas, *opening_edit(model)
 
 
 def build(tab: ModelTab) -> None:
@@ -412,9 +410,10 @@ def build(tab: ModelTab) -> None:
         for button, complaint in zip(complaints, REMEDIES, strict=True)
     ]
     view.load(
-        open_activity, model, [row, canvas, view, told, outcome, line], api_visibility="private",
+        open_activity, model, [row, canvas, view, told, outcome], api_visibility="private",
         preprocess=False, show_progress="hidden", **engine.event("editing"),
     )  # fmt: skip
+    view.load(read_line, [instruction, canvas, model], line, **live)
     # Two listeners: one with both would cancel only after its answer has come.
     stop.click(None, cancels=running, api_visibility="private")
     stop.click(stopped, view, [view, told], **live)
