@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Locator,
     Page,
     ViewportSize,
     expect,
@@ -216,15 +217,37 @@ def step_of(page: Page) -> int:
     return int(page.locator(".player:visible").get_attribute("data-step") or -1)
 
 
+# Resolves after some pictures have been drawn, with an input's value.
+SETTLED = """input => new Promise(done => {
+  let frames = 10;
+  const next = () => (frames-- ? requestAnimationFrame(next) : done(input.value));
+  next();
+})"""
+
+
 def enter_number(page: Page, name: str, number: int) -> None:
-    """Type a number beside a slider, and wait until the slider has followed: then the app knows."""
+    """Type a number beside a slider, and wait until the slider has followed: then the app knows.
+
+    What has just been unfolded takes on its own first value once more, after it can be seen."""
     field = page.get_by_label(f"number input for {name}")
     slider = page.get_by_label(f"range slider for {name}")
-    expect(field).to_be_visible()
-    expect(slider).to_have_value(field.input_value())  # both are there
-    field.fill(str(number))
-    field.press("Enter")
+    for _ in range(5):
+        field.fill(str(number))
+        field.press("Enter")
+        if slider.evaluate(SETTLED) == str(number):
+            return
     expect(slider).to_have_value(str(number))
+
+
+def press(button: Locator, line: Locator, told: str) -> None:
+    """Press a button until a line says that its work is done: a press does nothing while the last
+    word of the work before is on its way."""
+    for _ in range(20):
+        button.click()
+        with suppress(AssertionError):
+            expect(line).to_contain_text(told, timeout=5_000)
+            return
+    expect(line).to_contain_text(told)
 
 
 def stop_when(page: Page, line: str, said: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, complete
-from tests.browser.conftest import PHONE, cells, enter_number, serve, stop_when
+from tests.browser.conftest import PHONE, cells, enter_number, press, serve, stop_when
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, SLOW = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-masked-mnist"
@@ -60,8 +60,7 @@ def choose_model(page: Page, title: str) -> None:
 
 
 def run(page: Page, told: str) -> None:
-    page.get_by_role("button", name="Complete", exact=True).click()
-    expect(status(page)).to_contain_text(told)
+    press(page.get_by_role("button", name="Complete", exact=True), status(page), told)
 
 
 def test_it_opens_with_a_completed_image(open_activity: Callable[..., Page]):

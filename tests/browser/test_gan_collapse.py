@@ -15,7 +15,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.gan import collapse
 from gm_core.neighbours import measure
-from tests.browser.conftest import PHONE, serve
+from tests.browser.conftest import PHONE, press, serve
 from tests.browser.test_gan_generate import pixels
 from tests.demo.test_gan_collapse import drawn, save_pair
 
@@ -52,8 +52,7 @@ def test_predict_reveal_and_begin_again(open_page: Callable[..., Page]):
 
     sick = "AB"[collapse.order(collapse.FIRST_SEED).index(collapse.SICK)]
     page.get_by_label(sick, exact=True).check()
-    reveal.click()
-    expect(told).to_contain_text(f"As you predicted, {sick} has collapsed.")
+    press(reveal, told, f"As you predicted, {sick} has collapsed.")
     figures = page.locator("#gan-collapse-numbers figure")
     for figure, model in zip(figures.all(), collapse.order(collapse.FIRST_SEED), strict=False):
         gan = gm_core.load(model)

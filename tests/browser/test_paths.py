@@ -120,7 +120,9 @@ def test_the_same_image_twice_leaves_one_sentence(open_activity: Callable[..., P
     for part in (".player", "#vae-path-strips", "#vae-path-lengths", "#vae-path-numbers"):
         expect(page.locator(part)).to_be_hidden()
     choose(page, "To", "a 5")
+    expect(status(page)).to_contain_text("From a 7 to a 5")
     expect(page.locator(".player .main")).to_be_visible()
+    expect(page.locator(".player")).to_have_attribute("data-step", "32")  # a new path
     compare_middles(page, DIGITS, 7, 5)
 
 

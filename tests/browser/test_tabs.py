@@ -14,14 +14,14 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from gm_core import checkpoints
-from tests.browser.conftest import PHONE, cells, enter_number, stop_when
+from tests.browser.conftest import PHONE, cells, enter_number, press, stop_when
 
 
 def generate(page: Page) -> None:
     """Generate, and wait until the new picture is there: the player starts from its end."""
     page.locator(".player [data-do=start]").click()
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".player .where")).to_have_text("pixel 784 of 784")
+    button = page.get_by_role("button", name="Generate")
+    press(button, page.locator(".player .where"), "pixel 784 of 784")
 
 
 def ask_for_images(page: Page, count: int) -> None:
