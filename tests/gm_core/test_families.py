@@ -9,7 +9,7 @@ import gm_core
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES, split_name
 from gm_core.training.__main__ import recipes
-from gm_core.training.loop import focus
+from gm_core.training.loop import Recipe, focus
 from tests.gm_core.tiny import CONFIGS, PIXEL_FAMILIES, batch, tiny
 
 families = pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -57,6 +57,7 @@ def test_the_global_random_state_is_left_alone(family: str):
 def test_every_parameter_gets_a_gradient(family: str):
     model = tiny(family).train()
     recipe = next(iter(recipes()[f"{family}-mnist"].values()))
+    assert isinstance(recipe, Recipe)
     for phase in recipe.phases:
         focus(model, phase.part)
         phase.loss(model, *batch(family, 8)).backward()
@@ -75,6 +76,7 @@ def test_one_batch_can_be_learnt_by_heart(family: str):
     recipe = next(iter(recipes()[f"{family}-mnist"].values()))
     images = batch(family, 2)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.03 if family in PIXEL_FAMILIES else 0.01)
+    assert isinstance(recipe, Recipe)
     loss_of = recipe.phases[0].loss
     loss = loss_of(model, *images)
     first, steps = loss.item(), 0

@@ -87,7 +87,7 @@ class Answer(BaseHTTPRequestHandler):
     """One request to the stand-in."""
 
     protocol_version = "HTTP/1.1"
-    server: StandIn
+    server: StandIn  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
@@ -193,12 +193,7 @@ def web_page(answer: Answer, _: bytes) -> None:
 
 
 def tiny_pipeline(folder: Path) -> None:
-    from diffusers import (
-        AutoencoderKL,
-        EulerAncestralDiscreteScheduler,
-        StableDiffusionInstructPix2PixPipeline,
-        UNet2DConditionModel,
-    )
+    import diffusers
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from transformers import (
         CLIPConfig,
@@ -208,6 +203,7 @@ def tiny_pipeline(folder: Path) -> None:
         CLIPTokenizer,
     )
 
+    parts: Any = diffusers  # whose annotations take many a fitting argument for a wrong one
     torch.manual_seed(0)
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
@@ -215,11 +211,11 @@ def tiny_pipeline(folder: Path) -> None:
     written.mkdir()
     (written / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
     (written / "merges.txt").write_text("#version: 0.2\n")
-    small = {
+    small: dict[str, Any] = {
         "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2
     }  # fmt: skip
-    StableDiffusionInstructPix2PixPipeline(
-        vae=AutoencoderKL(
+    parts.StableDiffusionInstructPix2PixPipeline(
+        vae=parts.AutoencoderKL(
             block_out_channels=(4, 8),
             norm_num_groups=4,
             down_block_types=("DownEncoderBlock2D",) * 2,
@@ -235,7 +231,7 @@ def tiny_pipeline(folder: Path) -> None:
             )
         ),
         tokenizer=CLIPTokenizer.from_pretrained(written, model_max_length=8),
-        unet=UNet2DConditionModel(
+        unet=parts.UNet2DConditionModel(
             sample_size=16,
             in_channels=8,
             out_channels=4,
@@ -247,7 +243,7 @@ def tiny_pipeline(folder: Path) -> None:
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         ),
-        scheduler=EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear"),
+        scheduler=parts.EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear"),
         safety_checker=StableDiffusionSafetyChecker(
             CLIPConfig(
                 text_config=small,

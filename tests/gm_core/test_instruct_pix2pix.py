@@ -58,11 +58,12 @@ def folder(editor: InstructPix2Pix, tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_loop_is_the_pipelines(folder: Path, image: Tensor, sampler: Sampler):
     import diffusers
 
-    pipeline = diffusers.StableDiffusionInstructPix2PixPipeline.from_pretrained(
+    library: Any = diffusers
+    pipeline = library.StableDiffusionInstructPix2PixPipeline.from_pretrained(
         folder, dtype=torch.float32
     )
     pipeline.set_progress_bar_config(disable=True)
-    kind = getattr(diffusers, SAMPLERS[sampler])
+    kind = getattr(library, SAMPLERS[sampler])
     pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
     expected = pipeline(
         "make it night",
@@ -72,7 +73,7 @@ def test_the_loop_is_the_pipelines(folder: Path, image: Tensor, sampler: Sampler
         image_guidance_scale=HOW["image_guidance_scale"],
         generator=stream(HOW["seed"]),
         output_type="pt",
-    ).images[0]  # pyright: ignore[reportAttributeAccessIssue]
+    ).images[0]
     found = last(read(folder).edit(image, "make it night", sampler=sampler, **HOW)).image
     assert expected.std() > 0.05
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
@@ -112,7 +113,7 @@ def test_guidance_is_taken_apart(editor: InstructPix2Pix, image: Tensor):
     assert not torch.equal(nothing, picture)
     assert not torch.equal(picture, both)
     # Without guidance, the result is what is foreseen with picture and words.
-    plain = HOW | {"guidance_scale": 1.0, "image_guidance_scale": 1.0}
+    plain: dict[str, Any] = HOW | {"guidance_scale": 1.0, "image_guidance_scale": 1.0}
     frame = next(editor.edit(image, "a beard", takes_apart=True, **plain))
     assert frame.guesses is not None
     torch.testing.assert_close(frame.guesses[2], frame.image, atol=1e-4, rtol=0)
@@ -136,10 +137,10 @@ def test_results_that_are_no_numbers_are_an_error(folder: Path, image: Tensor):
 
 def test_the_scheduler_is_fresh_for_every_edit(editor: InstructPix2Pix, image: Tensor):
     alone = last(editor.edit(image, "a beard", **HOW)).image
-    one, other = (editor.edit(image, "a beard", **HOW) for _ in range(2))
-    for first, second in zip(one, other, strict=True):  # in turns
-        assert torch.equal(first.image, second.image)
-    assert torch.equal(first.image, alone)
+    in_turns = zip(*(editor.edit(image, "a beard", **HOW) for _ in range(2)), strict=True)
+    *_, (one, other) = in_turns
+    assert torch.equal(one.image, alone)
+    assert torch.equal(other.image, alone)
 
 
 def test_long_instructions_are_cut(editor: InstructPix2Pix):
