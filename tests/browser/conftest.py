@@ -239,6 +239,16 @@ def enter_number(page: Page, name: str, number: int) -> None:
     expect(slider).to_have_value(str(number))
 
 
+def enter_seed(page: Page, seed: int) -> None:
+    """Type a seed; what has just been opened may take on its first value once more."""
+    field = page.get_by_label("Seed")
+    for _ in range(5):
+        field.fill(str(seed))
+        if field.evaluate(SETTLED) == str(seed):
+            return
+    expect(field).to_have_value(str(seed))
+
+
 def press(button: Locator, line: Locator, told: str) -> None:
     """Press a button until a line says that its work is done: a press does nothing while the last
     word of the work before is on its way."""

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.editor import EDITORS, EXAMPLES, draw, edit, editing, shelf
-from tests.browser.conftest import PHONE, enter_number, serve_activity
+from tests.browser.conftest import PHONE, enter_number, serve_activity, stop_when
 from tests.demo.test_editor_edit import MODEL, save_editor
 
 BEST = EDITORS[MODEL].best
@@ -111,8 +111,7 @@ def test_an_edit_is_seen_from_all_sides(open_page: Callable[..., Page]):
     page.get_by_role("button", name="More").click()
     enter_number(page, "Steps", EDITORS[MODEL].most_steps)
     page.get_by_role("button", name="Edit", exact=True).click()
-    expect(told).to_contain_text(re.compile(r"Step \d+ of 50, about"))
-    page.get_by_role("button", name="Stop").click()
+    stop_when(page, "#ip2p-edit-status", "of 50, about")
     expect(told).to_have_text(edit.STOPPED)
     expect(page.locator(f"{VIEW} .where")).to_have_text(re.compile(r"step \d+ of 50: foreseen"))
 

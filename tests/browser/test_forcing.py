@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, forcing
-from tests.browser.conftest import cells, enter_number, serve
+from tests.browser.conftest import cells, enter_number, enter_seed, serve
 from tests.demo.test_forcing import MODELS, expected
 from tests.demo.test_race import save_tiny
 
@@ -57,7 +57,7 @@ def test_what_is_chosen_is_drawn_in_both_ways(page: Page):
     choose(page, "Model", "Row LSTM")
     choose(page, "Digit", "No. 15: a 7")
     enter_number(page, "True rows", 20)
-    page.get_by_label("Seed").fill("3")
+    enter_seed(page, 3)
     generate(page)
     frame = expected("pixelrnn-row-mnist", 15, 20, 1.0, 3)
     shown = {}
@@ -86,7 +86,7 @@ def test_another_digit_may_be_left_to_chance(page: Page):
 
 def test_a_refused_seed_leaves_everything_as_it_was(page: Page):
     before, line = cells(page), page.locator(STATUS).inner_text()
-    page.get_by_label("Seed").fill("-1")
+    enter_seed(page, -1)
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_text("Seed must be from 0 to 4294967295.")).to_be_visible()
     assert np.array_equal(cells(page), before)

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 import gm_core
 from demo.activities import ModelTab, masks
 from gm_core.mask_lab import views
-from tests.browser.conftest import PHONE, enter_number, serve
+from tests.browser.conftest import PHONE, enter_number, enter_seed, serve
 from tests.browser.test_maps import REAL, REAL_DARK, STUDENT
 
 VIEW, LOSSES, STATUS = "#pixelcnn-masks-view", "#pixelcnn-masks-losses", "#pixelcnn-masks-status p"
@@ -186,7 +186,7 @@ def test_predict_train_and_compare(open_masks: Callable[..., Page]):
     expect(groups.nth(1)).to_contain_text("strokes. 0 of 3,136 pixels differ between the two")
     expect(groups.nth(2)).to_contain_text("so it copies the noise in its place")
 
-    page.get_by_label("Seed").fill("-1")
+    enter_seed(page, -1)
     page.get_by_role("button", name="Train both").click()
     expect(page.get_by_text("Seed must be from 0 to 4294967295.")).to_be_visible()
     expect(groups).to_have_count(3)  # nothing is lost

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from demo.activities import ModelTab, race
-from tests.browser.conftest import serve
+from tests.browser.conftest import enter_seed, serve
 from tests.browser.test_maps import UNKNOWN, cells
 from tests.demo.test_race import NAMES, save_tiny
 
@@ -68,7 +68,7 @@ def test_one_lane_is_drawn_when_the_page_opens_and_all_when_the_race_is_over(ope
         is_grey = (lane(page, index) == UNKNOWN).all()
         assert is_grey == (index != race.CACHED)
     expect(page.locator(f"{TABLE} tbody tr")).to_have_count(4)
-    page.get_by_label("Seed").fill("42")
+    enter_seed(page, 42)
     page.get_by_label("Class").click()
     page.get_by_role("option", name="3", exact=True).click()
     start(page)
@@ -112,7 +112,7 @@ def test_stopping_lets_the_next_one_race(open_race, folders, monkeypatch):
 def test_a_refused_seed_leaves_everything_as_it_was(open_race):
     page = open_race()
     line, before = page.locator(STATUS).inner_text(), lane(page, race.CACHED)
-    page.get_by_label("Seed").fill("-1")
+    enter_seed(page, -1)
     start(page)
     expect(page.get_by_text("Seed must be from 0 to 4294967295.")).to_be_visible()
     expect(page.locator(STATUS)).to_have_text(line)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from gm_core import checkpoints
-from tests.browser.conftest import PHONE, cells, enter_number, press, stop_when
+from tests.browser.conftest import PHONE, cells, enter_number, enter_seed, press, stop_when
 
 
 def generate(page: Page) -> None:
@@ -62,7 +62,7 @@ def test_generating_draws_what_was_asked_for(pixelcnn: Callable[..., Page]):
     page.get_by_label("Class").click()
     page.get_by_role("option", name="3", exact=True).click()
     ask_for_images(page, 1)
-    page.get_by_label("Seed").fill("42")
+    enter_seed(page, 42)
     generate(page)
     *_, frame = gm_core.load("pixelcnn-mnist").sample(1, seed=42, label=3)
     assert np.array_equal(cells(page)[..., 0], frame.levels[0, 0].numpy() * 255)
@@ -125,21 +125,21 @@ def test_randomising_the_seed_changes_the_digit(pixelcnn: Callable[..., Page]):
 def test_a_bad_seed_is_answered_in_a_sentence_and_nothing_is_lost(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     before = cells(page)
-    page.get_by_label("Seed").fill("-1")
+    enter_seed(page, -1)
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_text("Seed must be from 0 to 4294967295.")).to_be_visible()
     assert np.array_equal(cells(page), before)
-    page.get_by_label("Seed").fill("8")
+    enter_seed(page, 8)
     generate(page)
     assert not np.array_equal(cells(page), before)
 
 
 def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
-    line = page.locator("#pixelcnn-status")
+    line = page.locator("#pixelcnn-status p")
     ask_for_images(page, 48)
     finished, before = line.inner_text(), cells(page)
-    page.get_by_label("Seed").fill("8")
+    enter_seed(page, 8)
     page.get_by_role("button", name="Generate").click()
     stop_when(page, "#pixelcnn-status", "Drawing: pixel")
     expect(line).to_have_text(f"Stopped. This is still the picture before: {finished}")
