@@ -79,6 +79,7 @@ def compare_middles(page: Page, model: str, start: int, end: int) -> None:
         if index:
             page.get_by_role("button", name="Next image").click()
         expect(tiles).to_have_attribute("aria-label", f"All 3 images; {name} is chosen")
+        apart = 256
         for _ in range(100):  # until the new path is there
             page.locator(".player .scrub").evaluate(SETTLED)
             page.locator(".player .scrub").fill("16")
