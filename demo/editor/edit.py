@@ -262,12 +262,11 @@ def randomise_guidance(model: Any) -> tuple[float, float]:
 
 
 @functools.cache
-def opening_pictures(model: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """What stands there until there is an edit: the shelf, the easel, the source."""
-    place, instruction, _ = OPENING
-    size = EDITORS[model].size
-    pixels = draw(scene_at((0, place)), size)
-    return fill_shelf(0, place), put((0, place), size), waiting(pixels, (instruction,))
+def open_pictures(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The shelf and the easel, which are the same for everybody."""
+    place, _, _ = OPENING
+    size = EDITORS[inputs.choice(model, "Model", MODELS)].size
+    return fill_shelf(0, place), put((0, place), size)
 
 
 @functools.cache
@@ -284,13 +283,13 @@ def opening_edit(model: str) -> tuple[dict[str, Any], str, Outcome]:
     return view, finished(ask, None), outcome
 
 
-def open_activity(model: Any) -> Iterator[tuple[Any, ...]]:
-    """The shelf, the easel and an edit, which are the same for everybody."""
+def open_edit(model: Any) -> Iterator[tuple[Any, ...]]:
+    """The source, then an edit; until that is there, another picture may be picked."""
     model = inputs.choice(model, "Model", MODELS)
-    row, canvas, view = opening_pictures(model)
-    yield row, canvas, view, gr.skip(), gr.skip()
-    # All of it again: where both come at once, a skip here would take away what came before.
-    yield row, canvas, *opening_edit(model)
+    place, instruction, _ = OPENING
+    source = draw(scene_at((0, place)), EDITORS[model].size)
+    yield waiting(source, (instruction,)), gr.skip(), gr.skip()
+    yield opening_edit(model)
 
 
 def build(tab: ModelTab) -> None:
@@ -409,9 +408,10 @@ def build(tab: ModelTab) -> None:
         button.click(complain(complaint), asked, answers, api_visibility="private", **long)
         for button, complaint in zip(complaints, REMEDIES, strict=True)
     ]
+    view.load(open_pictures, model, [row, canvas], **live)
     view.load(
-        open_activity, model, [row, canvas, view, told, outcome], api_visibility="private",
-        preprocess=False, show_progress="hidden", **engine.event("editing"),
+        open_edit, model, [view, told, outcome], api_visibility="private", preprocess=False,
+        show_progress="hidden", **engine.event("editing"),
     )  # fmt: skip
     view.load(read_line, [instruction, canvas, model], line, **live)
     # Two listeners: one with both would cancel only after its answer has come.

@@ -82,6 +82,7 @@ class Pages:
             self.kinds[page] = kind
         page.set_viewport_size(viewport)
         page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
+        page.bring_to_front()  # one that was resized behind another draws no more frames
         page.goto(url)
         return page
 

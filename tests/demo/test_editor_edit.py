@@ -207,9 +207,7 @@ TURNED = [
 
 
 @pytest.mark.parametrize(("complaint", "text", "image", "then", "said"), TURNED)
-def test_a_complaint_turns_one_guidance(
-    complaint: str, text: float, image: float, then: tuple[float, float], said: str
-):
+def test_a_complaint_turns_one_guidance(complaint, text, image, then, said):
     *guidances, sentence = editing.remedy(complaint, text, image, MINI)
     assert tuple(guidances) == pytest.approx(then)
     assert sentence == f"{complaint}: {said}"
@@ -226,8 +224,8 @@ def test_a_complaint_edits_again():
 
 @pytest.mark.usefixtures("folder")
 def test_it_opens_with_an_edit():
-    first, last = edit.open_activity(MODEL)
-    row, canvas, waiting = first[:3]
+    row, canvas = edit.open_pictures(MODEL)
+    (waiting, *_), (view, told, _) = edit.open_edit(MODEL)
     place, words, seed = edit.OPENING
     assert (row["shelf"], row["chosen"], canvas["place"]) == (0, place, [0, place])
     assert [pixels(tile["src"]).tolist() for tile in row["tiles"]] == [
@@ -239,8 +237,8 @@ def test_it_opens_with_an_edit():
         words, seed=seed, steps=how.steps, guidance_scale=how.guidance_scale,
         image_guidance_scale=how.image_guidance_scale,
     )  # fmt: skip
-    assert np.array_equal(pixels(last[2]["lanes"][0]["frames"][-1]), wanted[-1])
-    assert "in " not in last[3]
+    assert np.array_equal(pixels(view["lanes"][0]["frames"][-1]), wanted[-1])
+    assert "in " not in told
 
 
 @pytest.mark.usefixtures("folder")

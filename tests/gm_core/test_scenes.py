@@ -30,20 +30,18 @@ def test_a_scene_follows_from_its_seed(style: Style):
     assert torch.equal(random_scene(style, "a").draw(), random_scene(style, "a").draw())
 
 
-@styles
-def test_every_edit_is_seen(style: Style):
-    for edit in EDITS.values():
-        if not edit.sets(style):
-            continue
-        for attempt in range(200):
-            scene = random_scene(style, f"{edit.name} {attempt}")
-            after = apply(scene, edit)
-            if after.choices != scene.choices:
-                seen = change(scene.draw(), after.draw()).float().mean()
-                if seen >= LEAST_CHANGE:
-                    break
-        else:
-            raise AssertionError(f"{edit.name} never changes a picture of {style}.")
+@pytest.mark.parametrize(
+    ("style", "name"),
+    [(style, edit.name) for style in STYLES for edit in EDITS.values() if edit.sets(style)],
+)
+def test_every_edit_is_seen(style: Style, name: str):
+    scenes = (random_scene(style, f"{name} {attempt}") for attempt in range(200))
+    changed = (
+        change(scene.draw(), apply(scene, EDITS[name]).draw()).float().mean()
+        for scene in scenes
+        if apply(scene, EDITS[name]) != scene
+    )
+    assert any(share >= LEAST_CHANGE for share in changed)
 
 
 def test_an_edit_changes_nothing_else():
