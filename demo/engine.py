@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 import gm_core
-from gm_core import checkpoints, data
+from gm_core import checkpoints, data, hub
 from gm_core.autoregressive import Method
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
@@ -21,7 +21,7 @@ from gm_core.frames import Frame, Scores
 from gm_core.gan import forge as forge_images
 from gm_core.gan import judge as judge_images
 from gm_core.gan_lab import train as train_gan
-from gm_core.instruct_pix2pix import EditFrame, Sampler
+from gm_core.instruct_pix2pix import EditFrame, InstructPix2Pix, Sampler
 from gm_core.inversion import InversionRecord
 from gm_core.inversion import invert as invert_picture
 from gm_core.latent import Bound, Encoding, Survey
@@ -39,11 +39,11 @@ from gm_core.race import race as run_race
 from gm_core.surprise import Surprise
 from gm_core.surprise import surprise as score
 
-Group = Literal["sampling", "quick", "live", "editing"]
+Group = Literal["sampling", "quick", "live", "editing", "fetching"]
 
 # How many requests of a group run at once. Two samplers of one image each took longer side by side
 # than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
-LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1, "editing": 1}
+LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1, "editing": 1, "fetching": 8}
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
 # own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
@@ -204,6 +204,11 @@ def invert(
     )
 
 
+def editor(model: str) -> InstructPix2Pix:
+    """A miniature, or the full-size model if it was fetched. Raises HubError."""
+    return hub.load() if model == hub.FULL_SIZE.repo else gm_core.load(model)
+
+
 def edit(
     model: str,
     *,
@@ -218,8 +223,8 @@ def edit(
     every: int = 1,
     takes_apart: bool = False,
 ) -> Iterator[EditFrame]:
-    """Frames of `gm_core.load(model).edit(...)`; an image (3, H, W) in [0, 1] as nested lists."""
-    yield from gm_core.load(model).edit(
+    """Frames of `editor(model).edit(...)`; an image (3, H, W) in [0, 1] as nested lists."""
+    frames = editor(model).edit(
         torch.tensor(image),
         instruction,
         steps=steps,
@@ -231,6 +236,7 @@ def edit(
         every=every,
         takes_apart=takes_apart,
     )
+    yield from hub.guarded(frames) if model == hub.FULL_SIZE.repo else frames
 
 
 CALLS: dict[str, Callable[..., Iterator[Any]]] = {

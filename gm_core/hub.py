@@ -95,7 +95,7 @@ class Download:
 
 Cause = Literal[
     "offline", "unreachable", "refused", "stalled", "interrupted", "forbidden", "missing", "busy",
-    "server", "stranger", "damaged", "disk", "folder", "absent", "pipeline", "memory",
+    "server", "stranger", "damaged", "disk", "folder", "absent", "device", "pipeline", "memory",
 ]  # fmt: skip
 REASONS: Mapping[Cause, str] = {
     "offline": (
@@ -132,6 +132,10 @@ REASONS: Mapping[Cause, str] = {
     ),
     "folder": "The folder {} cannot be used ({}): name another one with HF_HOME.",
     "absent": "The full-size model is not on this machine yet: fetch it first.",
+    "device": (
+        "The full-size model needs a GPU, which this machine has not: use the miniature, "
+        "or start the app with GM_DEVICE=cpu and wait many minutes for every edit."
+    ),
     "pipeline": "The folder {} holds no whole model: delete it, then fetch the model again.",
     "memory": (
         "The full-size model needs more memory than is free: close other programs and try again, "
@@ -251,7 +255,9 @@ def _fetch(
         return
 
     from filelock import FileLock, Timeout
-    from huggingface_hub import hf_hub_url
+    from huggingface_hub import constants, hf_hub_url
+
+    endpoint = endpoint or constants.ENDPOINT
 
     asked = Download("", 0, count, 0, 0)
     yield asked
@@ -301,14 +307,11 @@ def _fetch(
         lock.release()
 
 
-def _listing(source: Source, storage: Path, endpoint: str | None, timeout: float) -> list[_Wanted]:
+def _listing(source: Source, storage: Path, endpoint: str, timeout: float) -> list[_Wanted]:
     """What the hub knows of a source's files."""
-    from huggingface_hub import constants, get_session
+    from huggingface_hub import get_session
 
-    url = (
-        f"{endpoint or constants.ENDPOINT}/api/models/{source.repo}/revision/{source.revision}"
-        "?blobs=true"
-    )
+    url = f"{endpoint}/api/models/{source.repo}/revision/{source.revision}?blobs=true"
     # HfApi's own request tells the hub what else is installed and sends a second one first.
     response = get_session().get(url, timeout=timeout)
     _raise_for(response.status_code)
@@ -500,6 +503,15 @@ def placement(free: int, weights: int) -> Placement:
     return "sliced" if free >= weights + ROOM_SLICED else "offloaded"
 
 
+def usual_device() -> torch.device:
+    """The one that $GM_DEVICE names, else the GPU. Raises HubError where there is none: on a CPU,
+    nobody waits for the 60 passes of an edit without having asked for it."""
+    named = os.environ.get("GM_DEVICE")
+    if not named and not torch.cuda.is_available():
+        raise HubError("device")
+    return torch.device(named or "cuda")
+
+
 def load(
     model: Source | str | Path = FULL_SIZE,
     device: str | torch.device | None = None,
@@ -509,12 +521,10 @@ def load(
     """A pipeline that was fetched, or that lies in a folder, ready to edit and frozen.
 
     One is held at a time: another folder or device replaces it. In half precision on a GPU, placed
-    as its memory allows; in single precision on a CPU. device: the GPU where there is one, else the
-    CPU. Raises HubError.
+    as its memory allows; in single precision on a CPU. device: if not given, `usual_device()`.
+    Raises HubError.
     """
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(device)
+    device = usual_device() if device is None else torch.device(device)
     folder = find(model, cache) if isinstance(model, Source) else Path(model)
     if folder is None:
         raise HubError("absent")

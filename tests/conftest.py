@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # as the app has it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two test processes share two cores
 # A range of ports a process: apps that follow one another then have the same address, so that a
 # browser need not fetch what it has, and no process takes a port that another one has just found.

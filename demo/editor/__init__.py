@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gm_core import hub
 from gm_core.edit_success import BEST, Guidance
 from gm_core.scenes import Scene, Style, random_scene
 
@@ -52,10 +53,16 @@ class Editor:
     image: Knob
 
 
+FULL_SIZE = hub.FULL_SIZE.repo
 EDITORS: Mapping[str, Editor] = {
     "instruct-pix2pix-mini": Editor(
         "Miniature, 64x64, offline", 64, BEST, 50,
         Knob(0, 6, 0.5, (1.0, 3.0)), Knob(0, 3, 0.2, (0.8, 1.6)),
+    ),
+    # What its authors advise: https://github.com/timothybrooks/instruct-pix2pix
+    FULL_SIZE: Editor(
+        "Full size, 512x512, from the hub", 512, Guidance(20, 7.5, 1.5), 100,
+        Knob(0, 20, 1.0, (6.0, 9.0)), Knob(0, 4, 0.1, (1.2, 1.8)),
     ),
 }  # fmt: skip
 

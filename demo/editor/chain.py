@@ -23,7 +23,7 @@ from demo.components.pictures import Shown, as_png
 from demo.components.pictures import payload as payload_of
 from demo.components.status import status
 from demo.components.versions import Leaf, payload, versions
-from demo.editor import EDITORS, LICENCES
+from demo.editor import EDITORS, LICENCES, full_size
 from demo.editor.sources import (
     EXAMPLES,
     as_levels,
@@ -33,6 +33,7 @@ from demo.editor.sources import (
     levels_apart,
     picture,
     read_place,
+    refusing,
     scene,
     share_changed,
     shelf_value,
@@ -185,18 +186,19 @@ def goal(version: Version, words: str, model: str) -> Scene | None:
 
 def edit(version: Version, words: str, settings: Settings) -> Iterator[tuple[Tensor, bool, str]]:
     """What is foreseen of the next version, uint8; whether it is finished; a status line."""
-    for frame in engine.stream(
-        "edit",
-        model=settings.model,
-        image=(version.image / 255).tolist(),
-        instruction=words,
-        steps=EDITORS[settings.model].best.steps,
-        guidance_scale=settings.text,
-        image_guidance_scale=settings.image,
-        seed=settings.seed,
-    ):
-        line = f"“{words}”: step {frame.step} of {frame.total} ..."
-        yield as_levels(frame.image), frame.step == frame.total, line
+    with refusing():
+        for frame in engine.stream(
+            "edit",
+            model=settings.model,
+            image=(version.image / 255).tolist(),
+            instruction=words,
+            steps=EDITORS[settings.model].best.steps,
+            guidance_scale=settings.text,
+            image_guidance_scale=settings.image,
+            seed=settings.seed,
+        ):
+            line = f"“{words}”: step {frame.step} of {frame.total} ..."
+            yield as_levels(frame.image), frame.step == frame.total, line
 
 
 def child(tree: Tree, at: int, words: str, seed: int, image: Tensor, truth: Scene | None) -> Tree:
@@ -298,13 +300,13 @@ def follow(
 
 def build(tab: ModelTab) -> None:
     """The activity's contents; what the model makes comes when it is first seen."""
-    models = [name for name in EDITORS if name in tab.models]
+    models = tuple(EDITORS)
     first = models[0]
     editor = EDITORS[first]
 
     def read(chosen: Any, shelf: Any, tree: Tree, model: Any) -> tuple[Tree, int]:
         """The versions there are, and the chosen one."""
-        size = EDITORS[inputs.choice(model, "Model", tuple(models))].size
+        size = EDITORS[inputs.choice(model, "Model", models)].size
         tree = tree or begin(read_place(shelf), size)
         number = chosen.get("chosen") if isinstance(chosen, dict) else None
         return tree, inputs.whole(number, "Version", 0, len(tree) - 1)
@@ -366,12 +368,12 @@ def build(tab: ModelTab) -> None:
     def restart(shelf: dict[str, int], words: str, model: str) -> tuple[Any, ...]:
         """A new chain: instruction, tree, pictures, drift, status line, versions."""
         place = read_place(shelf)
-        tree = begin(place, EDITORS[inputs.choice(model, "Model", tuple(models))].size)
+        tree = begin(place, EDITORS[inputs.choice(model, "Model", models)].size)
         return fitting(words, scene(place).style), *show(tree, 0), tree
 
     def fit_model(model: str, shelf: dict[str, int], words: str) -> tuple[Any, ...]:
         """Another model has other guidances, and begins anew."""
-        editor = EDITORS[inputs.choice(model, "Model", tuple(models))]
+        editor = EDITORS[inputs.choice(model, "Model", models)]
         return (
             gr.Slider(editor.text.low, editor.text.high, editor.best.guidance_scale),
             gr.Slider(editor.image.low, editor.image.high, editor.best.image_guidance_scale),
@@ -413,6 +415,7 @@ def build(tab: ModelTab) -> None:
                 model = gr.Dropdown(
                     [(EDITORS[name].title, name) for name in models], value=first, label="Model"
                 )
+                full_size.build(model, elem_id=f"{tab.id}-chain-full-size")
             gr.HTML(f'<p class="gm-quiet">{LICENCES}</p>', padding=False)
         with gr.Column(scale=1, min_width=336):
             with gr.Row():

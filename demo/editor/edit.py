@@ -21,7 +21,16 @@ from demo.components.chips import chips
 from demo.components.download import download
 from demo.components.edit_view import edit_view, waiting
 from demo.components.note import note
-from demo.editor import EDITORS, EXAMPLES, LICENCES, LONGEST_INSTRUCTION, STYLES, draw, sources
+from demo.editor import (
+    EDITORS,
+    EXAMPLES,
+    LICENCES,
+    LONGEST_INSTRUCTION,
+    STYLES,
+    draw,
+    full_size,
+    sources,
+)
 from demo.editor.editing import (
     FILE_TYPES,
     REMEDIES,
@@ -36,7 +45,7 @@ from demo.editor.editing import (
     scene_at,
     shelf,
 )
-from gm_core.instruct_pix2pix import SAMPLERS, Flagged
+from gm_core.instruct_pix2pix import SAMPLERS
 
 TITLE = "Edit"
 MODELS = tuple(EDITORS)
@@ -198,11 +207,9 @@ def read_ask(
 
 def perform(ask: Ask, said: str = "") -> Iterator[tuple[Any, ...]]:
     """Edit, and write back what was used."""
-    try:
+    with sources.refusing():
         for view, told, outcome in run(ask):
             yield view, said + told, ask.text, ask.image, ask.seed, ask.steps, outcome
-    except (FloatingPointError, Flagged) as error:
-        raise inputs.refusal(str(error)) from None
 
 
 def edit(
@@ -365,6 +372,7 @@ def build(tab: ModelTab) -> None:
                         list(SAMPLER_NAMES), value=SAMPLER_NAMES[0], label="Sampler",
                         info="“ancestral” adds new noise at every step", min_width=180,
                     )  # fmt: skip
+                full_size.build(model, elem_id=f"{tab.id}-edit-full-size")
                 with gr.Row():
                     second = gr.Textbox(
                         "", label="Second wording", max_lines=1, min_width=240,

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-import gm_core
 from demo import engine, inputs, render
 from demo.components import serial
 from demo.components.edit_view import Amount, Lane, View
 from demo.components.pictures import as_png
-from demo.editor import SINGULAR, Editor, shelf, sources
+from demo.editor import FULL_SIZE, SINGULAR, Editor, shelf, sources
 from gm_core.instruct_pix2pix import EditFrame, Understanding
 from gm_core.scenes import EDITS, Scene, apply, change
 
@@ -37,6 +36,7 @@ UNKNOWN = (
     "hats, glasses, faces, shirts, skies, seasons, lakes. The full-size model knows more."
 )
 OWN = "On pictures unlike those of the shelf, the miniature does strange things."
+LOADING = "The full-size model is being loaded, unless it is already."
 NO_EDIT = "There is no result yet: press Edit first."
 
 Knobs = Literal["text guidance", "image guidance"]
@@ -126,7 +126,7 @@ def decode(address: str) -> Pixels:
 
 def reading(model: str, instruction: str, scene: Scene | None) -> str:
     """What a model takes an instruction for, and what that means for a picture."""
-    return describe(gm_core.load(model).understand(instruction), scene)
+    return describe(sources.understanding(model, instruction), scene)
 
 
 def describe(understanding: Understanding | None, scene: Scene | None) -> str:
@@ -216,7 +216,9 @@ def run(ask: Ask) -> Iterator[tuple[dict[str, Any], str, Any]]:
         for instruction, truth in zip(ask.instructions, truths, strict=True)
     ]
     steps: tuple[int, ...] = ()
-    gm_core.load(ask.model)  # which is not a part of the edit's time
+    if ask.model == FULL_SIZE:
+        yield gr.skip(), LOADING, gr.skip()
+    engine.editor(ask.model)  # which is not a part of the edit's time
     started = told = time.perf_counter()
     for index, truth in enumerate(truths):
         steps = ()

@@ -22,7 +22,7 @@ from demo.components.guidance_grid import Cell, Grid, guidance_grid
 from demo.components.pictures import as_png
 from demo.components.status import status
 from demo.components.taken_apart import Apart, Step, step, taken_apart
-from demo.editor import EDITORS, LICENCES, Editor, Knob
+from demo.editor import EDITORS, LICENCES, Editor, Knob, full_size
 from demo.editor.sources import (
     COUNT,
     EXAMPLES,
@@ -35,6 +35,7 @@ from demo.editor.sources import (
     instruction,
     picture,
     read_place,
+    refusing,
     scene,
     shelf_value,
     shelf_view,
@@ -92,18 +93,19 @@ class Asked:
 
     def frames(self, *, takes_apart: bool, every: int) -> Iterator[EditFrame]:
         """The edit, as it is made."""
-        return engine.stream(
-            "edit",
-            model=self.model,
-            image=(self.source / 255).tolist(),
-            instruction=self.words,
-            steps=self.editor.best.steps,
-            guidance_scale=self.text,
-            image_guidance_scale=self.image,
-            seed=self.seed,
-            every=every,
-            takes_apart=takes_apart,
-        )
+        with refusing():
+            yield from engine.stream(
+                "edit",
+                model=self.model,
+                image=(self.source / 255).tolist(),
+                instruction=self.words,
+                steps=self.editor.best.steps,
+                guidance_scale=self.text,
+                image_guidance_scale=self.image,
+                seed=self.seed,
+                every=every,
+                takes_apart=takes_apart,
+            )
 
 
 def check(model: Any, place: Any, words: Any, text: Any, image: Any, seed: Any) -> Asked:
@@ -240,7 +242,7 @@ def cells_of(asked: Asked) -> list[Asked]:
 
 def draw_cells(asked: Asked, known: Truth, keeps: bool) -> Iterator[tuple[int, Cell]]:
     """Every cell while it is made (foreseen) and when it is done."""
-    weights = checkpoints.describe(asked.model).weights
+    weights = checkpoints.describe(asked.model).weights if keeps else ""
     for index, each in enumerate(cells_of(asked)):
         cell = opening_cells.get((weights, each)) if keeps else None
         if cell is None:
@@ -299,7 +301,7 @@ def read_cell(value: Any) -> Asked:
 
 def build(tab: ModelTab) -> None:
     """The activity's contents; what the model makes comes when it is first seen."""
-    models = [name for name in EDITORS if name in tab.models]
+    models = tuple(EDITORS)
     first = models[0]
     editor = EDITORS[first]
     best = editor.best
@@ -335,7 +337,7 @@ def build(tab: ModelTab) -> None:
         chosen: dict[str, int], words: str, seed: float, model: str
     ) -> Iterator[tuple[dict[str, Any], str]]:
         """The same edit under 5 by 5 guidances, and a status line."""
-        best = EDITORS[inputs.choice(model, "Model", tuple(models))].best
+        best = EDITORS[inputs.choice(model, "Model", models)].best
         scales = best.guidance_scale, best.image_guidance_scale
         yield from fill_grid(check(model, read_place(chosen), words, *scales, seed))
 
@@ -350,7 +352,7 @@ def build(tab: ModelTab) -> None:
 
     def fit_model(model: str) -> tuple[gr.Slider, gr.Slider]:
         """Another model has other guidances."""
-        editor = EDITORS[inputs.choice(model, "Model", tuple(models))]
+        editor = EDITORS[inputs.choice(model, "Model", models)]
         return (
             gr.Slider(editor.text.low, editor.text.high, editor.best.guidance_scale),
             gr.Slider(editor.image.low, editor.image.high, editor.best.image_guidance_scale),
@@ -387,6 +389,7 @@ def build(tab: ModelTab) -> None:
                 model = gr.Dropdown(
                     [(EDITORS[name].title, name) for name in models], value=first, label="Model"
                 )
+                full_size.build(model, elem_id=f"{tab.id}-guidance-full-size")
             gr.HTML(f'<p class="gm-quiet">{LICENCES}</p>', padding=False)
         with gr.Column(scale=1, min_width=336), gr.Tabs():
             with gr.Tab("Taken apart"):

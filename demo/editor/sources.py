@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +19,11 @@ import gm_core
 from demo import inputs
 from demo.components.shelf import payload
 from demo.components.shelf import shelf as shelf_of
-from demo.editor import LONGEST_INSTRUCTION, SINGULAR, STYLES, shelf
+from demo.editor import FULL_SIZE, LONGEST_INSTRUCTION, SINGULAR, STYLES, shelf
 from demo.render import UNKNOWN_GREY
 from gm_core.edit_success import Success, success
+from gm_core.hub import HubError
+from gm_core.instruct_pix2pix import Flagged, Understanding
 from gm_core.scenes import EDITS, Scene, Style, apply, change
 
 SHELF, COUNT, TILE = 0, len(STYLES), 64  # its number, pictures, their pixels a side
@@ -92,16 +96,30 @@ def instruction(value: Any) -> str:
     return words
 
 
+def understanding(model: str, words: str) -> Understanding | None:
+    """What a model takes an instruction for; None if it has no list of edits."""
+    return None if model == FULL_SIZE else gm_core.load(model).understand(words)
+
+
 def understood(model: str, words: str) -> tuple[str, ...] | None:
     """The edits that a model takes an instruction for; None if it has no list of edits."""
-    understanding = gm_core.load(model).understand(words)
-    return None if understanding is None else understanding.edits
+    heard = understanding(model, words)
+    return None if heard is None else heard.edits
 
 
 def fitting(words: Any, style: Style) -> Any:
     """The words, or in place of an example that means nothing to a style one that does."""
     means_nothing = words in EXAMPLES and words not in CHIPS[style]
     return CHIPS[style][0] if means_nothing else words
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What goes wrong in an edit, as a sentence for the student."""
+    try:
+        yield
+    except (FloatingPointError, Flagged, HubError) as error:
+        raise inputs.refusal(str(error)) from None
 
 
 # --- what is known -------------------------------------------------------------------------------

@@ -204,12 +204,17 @@ def build(tab: ModelTab) -> None:
     told = status(WAITING, elem_id=f"{tab.id}-collapse-status")
     table = census.census(empty, elem_id=f"{tab.id}-collapse-numbers")
 
+    live: dict[str, Any] = {
+        "api_visibility": "private", "preprocess": False, "show_progress": "hidden", "queue": False
+    }  # fmt: skip
+    everything = [*sides, prediction, told, table]
+    # No "change": a number's first one comes late, and would take an early prediction back.
     gr.on(
-        [seed.change, same_z.input], begin, [seed, same_z], [*sides, prediction, told, table],
-        api_visibility="private", preprocess=False, show_progress="hidden",
-        trigger_mode="always_last", queue=False,
+        [seed.input, same_z.input], begin, [seed, same_z], everything,
+        trigger_mode="always_last", **live,
     )  # fmt: skip
-    dice.click(randomise, None, seed, api_visibility="private", show_progress="hidden", queue=False)
+    drawn = dice.click(randomise, None, seed, **live)
+    drawn.then(begin, [seed, same_z], everything, **live)
     show.click(
         reveal, [seed, same_z, prediction], [told, table], api_visibility="private",
         preprocess=False, show_progress="hidden", **engine.event("quick"),

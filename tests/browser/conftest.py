@@ -250,6 +250,15 @@ def enter_seed(page: Page, seed: int) -> None:
     expect(field).to_have_value(str(seed))
 
 
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait, frame by frame, for what a locator can't be asked: pixels, mostly."""
+    for _ in range(600):
+        if holds():
+            return
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert holds()
+
+
 def press(button: Locator, line: Locator, told: str) -> None:
     """Press a button until a line says that its work is done: a press does nothing while the last
     word of the work before is on its way."""

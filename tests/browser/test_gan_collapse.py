@@ -51,7 +51,9 @@ def test_predict_reveal_and_begin_again(open_page: Callable[..., Page]):
     expect(page.locator("#gan-collapse-numbers table")).to_have_count(0)
 
     sick = "AB"[collapse.order(collapse.FIRST_SEED).index(collapse.SICK)]
-    page.get_by_label(sick, exact=True).check()
+    choice = page.get_by_label(sick, exact=True)
+    choice.check()
+    expect(choice).to_be_checked()
     press(reveal, told, f"As you predicted, {sick} has collapsed.")
     figures = page.locator("#gan-collapse-numbers figure")
     for figure, model in zip(figures.all(), collapse.order(collapse.FIRST_SEED), strict=False):

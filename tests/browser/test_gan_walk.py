@@ -13,7 +13,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.gan import walk
 from gm_core.latent import spherical, straight
-from tests.browser.conftest import PHONE, cells, serve_activity
+from tests.browser.conftest import PHONE, cells, serve_activity, until
 from tests.demo.test_gan_walk import AVATARS, COLOUR, DIGITS, GREY, drawn, place_of, save_gan
 
 
@@ -141,19 +141,25 @@ def test_the_map_is_dragged_and_its_last_place_wins(open_activity: Callable[...,
     number = int(page.get_by_role("spinbutton", name="Seed").input_value())
     page.locator(".marks").press("ArrowUp")
     assert expect_place(page, number) == (0, 0.2)
-    # The middle tile, whose middle lies beside the mark: as drawn by the library.
-    seen = page.locator(".plane").evaluate(
-        """(canvas) => {
-          const pen = canvas.getContext("2d");
-          const side = canvas.width / 11;
-          const at = (x, y) => Array.from(pen.getImageData(x, y, 1, 1).data.slice(0, 1));
-          return [at(1.5 * side, 0.5 * side), at(8.5 * side, 0.5 * side)];
-        }"""
-    )
+    # Two tiles' middles, as drawn by the library; a tile may begin within a pixel.
     corners = [drawn(DIGITS, place_of(number, x, 10))[0] for x in (-8.0, 6.0)]
-    for [grey], corner in zip(seen, corners, strict=True):
-        middle = corner[12:16, 12:16].astype(int)  # a tile may begin within a pixel
-        assert middle.min() - 2 <= grey <= middle.max() + 2
+    middles = [corner[12:16, 12:16].astype(int) for corner in corners]
+
+    def shows_them() -> bool:
+        seen = page.locator(".plane").evaluate(
+            """(canvas) => {
+              const pen = canvas.getContext("2d");
+              const side = canvas.width / 11;
+              const at = (x, y) => pen.getImageData(x, y, 1, 1).data[0];
+              return [at(1.5 * side, 0.5 * side), at(8.5 * side, 0.5 * side)];
+            }"""
+        )
+        return all(
+            middle.min() - 2 <= grey <= middle.max() + 2
+            for grey, middle in zip(seen, middles, strict=True)
+        )
+
+    until(page, shows_them)
 
 
 def test_it_fits_a_phone(open_activity: Callable[..., Page]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from demo.activities import ModelTab
 from demo.latent import paths
 from gm_core import data, latent
 from gm_core.metrics import as_pictures
-from tests.browser.conftest import PHONE, SETTLED, cells, serve_activity, step_of
+from tests.browser.conftest import PHONE, SETTLED, cells, serve_activity, step_of, until
 from tests.demo.test_paths import COLOUR, save_vae
 
 DIGITS, AVATARS = "vae-mnist", "vae-avatars"
@@ -68,6 +69,14 @@ def middles(model: str, start: int, end: int) -> list[np.ndarray]:
     return [(255 * each).round().byte().permute(1, 2, 0).numpy() for each in halfway]
 
 
+def shows(page: Page, pixels: np.ndarray) -> bool:
+    """Whether the large picture is this one, at the middle step; the last bit may round anyhow."""
+    page.locator(".player .scrub").evaluate(SETTLED)
+    page.locator(".player .scrub").fill("16")
+    shown = cells(page, *pixels.shape[:2])
+    return bool(np.abs(shown.astype(int) - np.broadcast_to(pixels, shown.shape)).max() <= 1)
+
+
 def compare_middles(page: Page, model: str, start: int, end: int) -> None:
     """The large picture of each path in turn, at the middle step."""
     page.locator(".player .scrub").fill("16")
@@ -79,16 +88,7 @@ def compare_middles(page: Page, model: str, start: int, end: int) -> None:
         if index:
             page.get_by_role("button", name="Next image").click()
         expect(tiles).to_have_attribute("aria-label", f"All 3 images; {name} is chosen")
-        apart = 256
-        for _ in range(100):  # until the new path is there
-            page.locator(".player .scrub").evaluate(SETTLED)
-            page.locator(".player .scrub").fill("16")
-            shown = cells(page, *pixels.shape[:2])
-            seen = np.broadcast_to(pixels, shown.shape)
-            apart = np.abs(shown.astype(int) - seen).max()
-            if apart <= 1:  # the last bit may round either way
-                break
-        assert apart <= 1
+        until(page, partial(shows, page, pixels))
     page.get_by_role("button", name="Next image").click()  # the first one again
 
 

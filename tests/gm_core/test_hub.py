@@ -17,11 +17,9 @@ import re
 import shutil
 import socket
 import struct
-import threading
 import weakref
 from collections import namedtuple
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -34,109 +32,18 @@ from huggingface_hub import constants, try_to_load_from_cache
 from gm_core import hub
 from gm_core.hub import FULL_SIZE, Download, HubError, Source
 from gm_core.instruct_pix2pix import Flagged, InstructPix2Pix
+from tests.gm_core.stand_in import (
+    DECOYS,
+    PICKLE,
+    UNET,
+    Answer,
+    StandIn,
+    contents,
+    serving,
+    tiny_pipeline,
+)
 
 REPO, REVISION = "class/tiny-pix2pix", "0123456789abcdef" * 2 + "01234567"
-UNET = "unet/diffusion_pytorch_model.safetensors"
-PICKLE = "unet/diffusion_pytorch_model.bin"
-DECOYS = (
-    PICKLE, "unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder/pytorch_model.bin",
-    "tiny.ckpt", "tiny.safetensors", "README.md", "unet/code.py",
-)  # fmt: skip
-
-
-class StandIn(ThreadingHTTPServer):
-    """A hub on this machine: what it holds, what it was asked, and how it misbehaves."""
-
-    daemon_threads = True
-
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.files = {**files, **dict.fromkeys(DECOYS, b"never asked for")}
-        self.asked: list[str] = []
-        self.headers: list[dict[str, str]] = []
-        self.faults: dict[str, Callable[[Answer, bytes], None]] = {}  # by file, "" is the listing
-        self.may_go_on = threading.Event()
-        self.endpoint = f"http://127.0.0.1:{self.server_port}"
-
-    def listing(self) -> dict[str, Any]:
-        siblings: list[dict[str, Any]] = []
-        for name, data in self.files.items():
-            git = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-            entry: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git}
-            if name.endswith((".safetensors", ".bin", ".ckpt")):
-                entry["lfs"] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            siblings.append(entry)
-        return {"id": REPO, "sha": REVISION, "siblings": siblings}
-
-    def once(self, file: str, fault: Callable[[Answer, bytes], None]) -> None:
-        def only_now(answer: Answer, data: bytes) -> None:
-            del self.faults[file]
-            fault(answer, data)
-
-        self.faults[file] = only_now
-
-    def fetched(self) -> list[str]:
-        """The files it was asked for."""
-        return [path.split(f"{REVISION}/")[1] for path in self.asked if "/resolve/" in path]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever stops a download closes the connection."""
-
-
-class Answer(BaseHTTPRequestHandler):
-    """One request to the stand-in."""
-
-    protocol_version = "HTTP/1.1"
-    server: StandIn  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
-        if self.path.startswith(f"/api/models/{REPO}/revision/{REVISION}"):
-            self.reply("", json.dumps(self.server.listing()).encode())
-        elif self.path.startswith(f"/{REPO}/resolve/{REVISION}/"):
-            file = self.path.split(f"{REVISION}/")[1]
-            if file.endswith(".safetensors"):  # large files lie elsewhere
-                self.send(302, b"", {"location": f"/elsewhere/{file}"})
-            else:
-                self.reply(file, self.server.files[file])
-        elif self.path.startswith("/elsewhere/"):
-            file = self.path.removeprefix("/elsewhere/")
-            self.reply(file, self.server.files[file])
-        else:
-            self.send(404, b"")
-
-    def reply(self, file: str, data: bytes) -> None:
-        if file in self.server.faults:
-            self.server.faults[file](self, data)
-        else:
-            start = self.start
-            part = {"content-range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-            self.send(206 if start else 200, data[start:], part)
-
-    @property
-    def start(self) -> int:
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
-        return int(asked[1]) if asked else 0
-
-    def send(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def begin(self, data: bytes) -> None:
-        """Announce all that is left, send what is missing of the first half."""
-        self.send_response(206 if self.start else 200)
-        self.send_header("content-length", str(len(data) - self.start))
-        self.end_headers()
-        self.wfile.write(data[self.start : len(data) // 2])
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
 
 
 def entry_of_the_unet(listing: dict[str, Any]) -> dict[str, Any]:
@@ -192,71 +99,6 @@ def web_page(answer: Answer, _: bytes) -> None:
     answer.send(200, b"<html>Welcome to our network! Please log in.</html>")
 
 
-def tiny_pipeline(folder: Path) -> None:
-    import diffusers
-    from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-    from transformers import (
-        CLIPConfig,
-        CLIPImageProcessor,
-        CLIPTextConfig,
-        CLIPTextModel,
-        CLIPTokenizer,
-    )
-
-    parts: Any = diffusers  # whose annotations take many a fitting argument for a wrong one
-    torch.manual_seed(0)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    written = folder.with_name("words")
-    written.mkdir()
-    (written / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
-    (written / "merges.txt").write_text("#version: 0.2\n")
-    small: dict[str, Any] = {
-        "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2
-    }  # fmt: skip
-    parts.StableDiffusionInstructPix2PixPipeline(
-        vae=parts.AutoencoderKL(
-            block_out_channels=(4, 8),
-            norm_num_groups=4,
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-        ),
-        text_encoder=CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=len(words),
-                max_position_embeddings=8,
-                bos_token_id=len(words) - 2,
-                eos_token_id=len(words) - 1,
-                **small,
-            )
-        ),
-        tokenizer=CLIPTokenizer.from_pretrained(written, model_max_length=8),
-        unet=parts.UNet2DConditionModel(
-            sample_size=16,
-            in_channels=8,
-            out_channels=4,
-            block_out_channels=(4, 8),
-            layers_per_block=1,
-            norm_num_groups=4,
-            cross_attention_dim=8,
-            attention_head_dim=2,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        ),
-        scheduler=parts.EulerAncestralDiscreteScheduler(beta_schedule="scaled_linear"),
-        safety_checker=StableDiffusionSafetyChecker(
-            CLIPConfig(
-                text_config=small,
-                vision_config={**small, "image_size": 16, "patch_size": 8},
-                projection_dim=8,
-            )
-        ),
-        feature_extractor=CLIPImageProcessor(
-            size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}
-        ),
-    ).save_pretrained(folder)
-
-
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipeline") / "tiny"
@@ -266,8 +108,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def everything(pipeline: Path) -> dict[str, bytes]:
-    paths = sorted(path for path in pipeline.rglob("*") if path.is_file())
-    return {path.relative_to(pipeline).as_posix(): path.read_bytes() for path in paths}
+    return contents(pipeline)
 
 
 @pytest.fixture(scope="module")
@@ -283,14 +124,8 @@ def files(source: Source, everything: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.fixture
 def stand_in(everything: dict[str, bytes]) -> Iterator[StandIn]:
-    server = StandIn(everything)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.may_go_on.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(everything, REPO, REVISION) as server:
+        yield server
 
 
 @pytest.fixture
@@ -305,12 +140,6 @@ def fetch(stand_in: StandIn, source: Source, tmp_path: Path) -> Callable[..., It
 def nothing_loaded() -> Iterator[None]:
     yield
     hub._state.loaded, hub._state.shortages = None, 0
-
-
-def contents(folder: Path | None) -> dict[str, bytes]:
-    assert folder is not None
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def refused(records: Iterator[Any]) -> HubError:
