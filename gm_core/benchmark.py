@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import resource
 import statistics
 import time
@@ -24,10 +25,12 @@ import gm_core
 from gm_core import data
 from gm_core.autoregressive import PixelModel, redraw
 from gm_core.dependency import dependencies
+from gm_core.edit_success import BEST
 from gm_core.evaluate import hardware
 from gm_core.latent import decode, encode
 from gm_core.metrics import as_levels
 from gm_core.pixelcnn import PixelCNN, PixelCNNConfig
+from gm_core.scenes import random_scene
 from gm_core.surprise import surprise
 
 # The network whose figures are quoted for comparison: 64 features, 10 layers, 256 levels.
@@ -120,6 +123,10 @@ def waits(repeats: int, device: str | None) -> Iterator[tuple[str, float]]:
     levels = as_levels(gated, digits)
     known = levels[0].clone()
     known[:, levels.shape[2] // 2 :] = -1
+    editor = gm_core.load("instruct-pix2pix-mini", device)
+    how = dataclasses.asdict(BEST)  # steps and guidances
+    picture = random_scene("avatars", "anna").draw() / 255
+    words = "give her sunglasses and make it night"
     four = [gm_core.load(name, "cpu") for name in SEEN_SIDE_BY_SIDE]
     actions = {
         "one image, pixelcnn-mnist": lambda: list(gated.sample(1, seed=0)),
@@ -131,6 +138,9 @@ def waits(repeats: int, device: str | None) -> Iterator[tuple[str, float]]:
         "what a pixel depends on, four models": lambda: list(dependencies(four, levels, 14, 14)),
         "code of an image, vae-mnist-beta1": lambda: list(encode(vae, levels.float())),
         "image of a code, vae-mnist-beta1": lambda: list(decode(vae, torch.zeros(1, 10))),
+        f"an edit of {BEST.steps} steps, instruct-pix2pix-mini": (
+            lambda: list(editor.edit(picture, words, seed=0, **how))
+        ),
     }
     for name, action in actions.items():
         action()  # warm-up
@@ -144,8 +154,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--passes", type=int, default=3, help="forward passes of the naive loop")
     parser.add_argument("--full", action="store_true", help="run the naive loop to its end")
+    parser.add_argument("--waits", action="store_true", help="the second table alone")
     arguments = parser.parse_args()
+    if not arguments.waits:
+        print_sampling(arguments)
+    print("\n| asked for | until it is there |\n|---|---|")
+    for name, wait in waits(arguments.repeats, arguments.device):
+        print(f"| {name} | {wait:.4f} s |")
+    if torch.cuda.is_available():
+        print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated() / 2**20:.0f} MB")
 
+
+def print_sampling(arguments: argparse.Namespace) -> None:
+    """The first table."""
     networks: dict[str, PixelModel] = {
         name: gm_core.load(name, arguments.device)
         for name in gm_core.available()
@@ -170,11 +191,6 @@ def main() -> None:
     method = "all passes" if arguments.full else "a pass a value times the median pass"
     print(f"{hardware(device)}; float64; naive: {method}\n")
     print(table(timings))
-    print("\n| asked for | until it is there |\n|---|---|")
-    for name, wait in waits(arguments.repeats, arguments.device):
-        print(f"| {name} | {wait:.4f} s |")
-    if device.type == "cuda":
-        print(f"Peak memory on the GPU: {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MB")
 
 
 if __name__ == "__main__":
