@@ -61,7 +61,7 @@ EDITORS: Mapping[str, Editor] = {
     ),
     # What its authors advise: https://github.com/timothybrooks/instruct-pix2pix
     FULL_SIZE: Editor(
-        "Full size, 512x512, from the hub", 512, Guidance(20, 7.5, 1.5), 100,
+        "Full size, 512x512", 512, Guidance(20, 7.5, 1.5), 100,
         Knob(0, 20, 1.0, (6.0, 9.0)), Knob(0, 4, 0.1, (1.2, 1.8)),
     ),
 }  # fmt: skip

@@ -431,6 +431,7 @@ def build(tab: ModelTab) -> None:
     more_pictures.click(another, row, row, **live)
     own.input(take_own, [own, row, instruction, model], [canvas, row, line], **live)
     model.input(fit_model, [model, canvas, own], [canvas, text, image, steps], **live)
+    model.input(read_line, [instruction, canvas, model], line, **live)
     dice_seed.click(randomise_seed, None, seed, **live)
     dice.click(randomise_guidance, model, [text, image], **live)
     save.click(

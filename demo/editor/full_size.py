@@ -60,16 +60,19 @@ def fetch() -> Iterator[str]:
     yield state()
 
 
-def show(model: Any) -> tuple[dict[str, Any], str]:
-    """What concerns the full-size model is shown with it alone."""
-    return gr.update(visible=model == FULL_SIZE), state() if model == FULL_SIZE else ""
+def show(model: Any) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """What concerns the full-size model is shown with it alone, the fetch where it is of use."""
+    if model != FULL_SIZE:
+        return gr.update(visible=False), "", gr.update(visible=False)
+    line = state()
+    return gr.update(visible=True), line, gr.update(visible=line == ABSENT)
 
 
 def build(model: gr.Dropdown, *, elem_id: str) -> None:
     """What stands below the choice of a model."""
     with gr.Column(visible=False, elem_id=elem_id) as box:
         line = note("", lines=3, elem_id=f"{elem_id}-state")
-        with gr.Row():
+        with gr.Row(visible=False) as row:
             start = gr.Button(FETCH, size="sm", min_width=180)
             stop = gr.Button("Stop", size="sm", scale=0, min_width=80)
     quiet: dict[str, Any] = {
@@ -77,7 +80,7 @@ def build(model: gr.Dropdown, *, elem_id: str) -> None:
         "api_visibility": "private",
         "queue": False,
     }
-    model.input(show, model, [box, line], preprocess=False, **quiet)
+    model.input(show, model, [box, line, row], preprocess=False, **quiet)
     fetching = start.click(
         fetch, None, line, show_progress="hidden", api_visibility="private",
         **engine.event("fetching"),

@@ -12,9 +12,10 @@ from playwright.sync_api import Page, expect
 
 import gm_core
 from demo.activities import ModelTab
-from demo.editor import EDITORS, EXAMPLES, draw, edit, editing, shelf
+from demo.editor import EDITORS, EXAMPLES, FULL_SIZE, draw, edit, editing, full_size, shelf
 from tests.browser.conftest import PHONE, enter_number, serve_activity, stop_when
 from tests.demo.test_editor_edit import MODEL, save_editor
+from tests.gm_core.stand_in import contents, instead_of_the_hub, tiny_pipeline
 
 BEST = EDITORS[MODEL].best
 VIEW = "#ip2p-edit-view .view"
@@ -154,3 +155,26 @@ def test_a_painted_mask_on_a_phone(open_page: Callable[..., Page]):
     assert columns.max() <= 44
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator("#ip2p-edit-status p")).not_to_contain_text(editing.NO_EDIT)
+
+
+def test_the_full_size_model_is_fetched_where_it_is_chosen(
+    open_page: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny_pipeline(tmp_path / "tiny")
+    page = open_page()
+    open_activity(page)
+    page.get_by_role("button", name="More").click()
+    fetch = page.get_by_role("button", name=full_size.FETCH)
+    expect(fetch).to_be_hidden()
+    with instead_of_the_hub(contents(tmp_path / "tiny"), tmp_path / "cache", monkeypatch):
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name=EDITORS[FULL_SIZE].title).click()
+        line = page.locator("#ip2p-edit-full-size-state p")
+        expect(line).to_have_text(full_size.ABSENT)
+        expect(page.locator("#ip2p-edit-understood p")).to_contain_text("no list of what it knows")
+        fetch.click()
+        expect(line).to_have_text(full_size.HERE)
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name=EDITORS[MODEL].title).click()
+        expect(fetch).to_be_hidden()
+        expect(line).to_be_hidden()

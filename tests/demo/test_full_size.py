@@ -13,7 +13,6 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 from PIL import Image
 
 from demo.activities import ModelTab
@@ -23,7 +22,7 @@ from gm_core import hub
 from gm_core.hub import Download
 from tests.demo.test_api import call, connect
 from tests.demo.test_editor_edit import MODEL, save_editor
-from tests.gm_core.stand_in import StandIn, contents, serving, tiny_pipeline
+from tests.gm_core.stand_in import StandIn, contents, instead_of_the_hub, tiny_pipeline
 
 SIZE = EDITORS[FULL_SIZE].size
 
@@ -39,19 +38,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def stand_in(
     files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[StandIn]:
-    """In place of the hub, with an empty cache; a CPU is asked for."""
-    with serving(files, FULL_SIZE, hub.FULL_SIZE.revision) as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
-        address = constants.HUGGINGFACE_CO_URL_TEMPLATE
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            address.replace("https://huggingface.co", server.endpoint),
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("GM_DEVICE", "cpu")
+    with instead_of_the_hub(files, tmp_path / "cache", monkeypatch) as server:
         yield server
-    hub._state.loaded, hub._state.shortages = None, 0
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +121,19 @@ def test_without_a_gpu_nothing_is_fetched(stand_in: StandIn, monkeypatch: pytest
     monkeypatch.delenv("GM_DEVICE")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(full_size.fetch()) == [hub.REASONS["device"]]
-    assert full_size.show(FULL_SIZE)[1] == hub.REASONS["device"]
+    assert full_size.show(FULL_SIZE)[1:] == (hub.REASONS["device"], gr.update(visible=False))
     assert stand_in.asked == []
     with pytest.raises(gr.Error, match="needs a GPU"), sources.refusing():
         hub.load()
 
 
 def test_it_is_spoken_of_where_it_is_chosen(stand_in: StandIn):
-    assert full_size.show(FULL_SIZE) == (gr.update(visible=True), full_size.ABSENT)
-    assert full_size.show(MODEL) == (gr.update(visible=False), "")
+    there, away = gr.update(visible=True), gr.update(visible=False)
+    assert full_size.show(FULL_SIZE) == (there, full_size.ABSENT, there)
+    assert full_size.show(MODEL) == (away, "", away)
     assert stand_in.asked == []
+    list(full_size.fetch())
+    assert full_size.show(FULL_SIZE) == (there, full_size.HERE, away)
 
 
 @pytest.mark.parametrize(

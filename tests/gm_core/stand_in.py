@@ -13,7 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from huggingface_hub import constants
+
+from gm_core import hub
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 PICKLE = "unet/diffusion_pytorch_model.bin"
@@ -130,6 +134,21 @@ def serving(files: dict[str, bytes], repo: str, revision: str) -> Iterator[Stand
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@contextmanager
+def instead_of_the_hub(
+    files: dict[str, bytes], cache: Path, patch: pytest.MonkeyPatch
+) -> Iterator[StandIn]:
+    """Serves the full-size model, with an empty cache; a CPU is asked for."""
+    with serving(files, hub.FULL_SIZE.repo, hub.FULL_SIZE.revision) as server:
+        url = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.endpoint)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+        patch.setattr(constants, "ENDPOINT", server.endpoint)
+        patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        patch.setenv("GM_DEVICE", "cpu")
+        yield server
+    hub._state.loaded, hub._state.shortages = None, 0
 
 
 def contents(folder: Path | None) -> dict[str, bytes]:
