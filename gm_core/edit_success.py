@@ -23,7 +23,7 @@ from gm_core.scenes import EDITS, Edit, Style, apply, change, random_scene
 PAIRS = 1000
 # Text guidance by image guidance, and the pairs of each.
 TRADEOFF = ((1.0, 1.5, 3.0, 7.5), (1.0, 1.2, 1.5, 2.0))
-TRADEOFF_PAIRS = 12
+TRADEOFF_PAIRS = 20
 STRICTLY = 0.35  # of the source's error may remain
 PHRASINGS = Path(__file__).parent / "samples" / "phrasings.json"
 

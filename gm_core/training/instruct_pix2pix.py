@@ -230,15 +230,15 @@ def stages(
 
 
 VAE = Schedule(
-    steps=4_000, batch_size=8, learning_rate=2e-3, warmup_steps=100, decay_share=0.6,
+    steps=8_000, batch_size=8, learning_rate=2e-3, warmup_steps=100, decay_share=0.6,
     ema_decay=0.998, weight_decay=0.0,
 )  # fmt: skip
 WORDS = Schedule(
-    steps=6_500, batch_size=96, learning_rate=1.5e-3, warmup_steps=200, decay_share=0.6,
+    steps=8_500, batch_size=96, learning_rate=1.5e-3, warmup_steps=200, decay_share=0.6,
     weight_decay=0.05,
 )  # fmt: skip
 UNET = Schedule(
-    steps=9_000, batch_size=32, learning_rate=1e-3, warmup_steps=200, decay_share=0.7,
+    steps=15_000, batch_size=32, learning_rate=1e-3, warmup_steps=200, decay_share=0.7,
     weight_decay=0.0,
 )  # fmt: skip
 
