@@ -157,11 +157,9 @@ def test_a_painted_mask_on_a_phone(open_page: Callable[..., Page]):
     expect(page.locator("#ip2p-edit-status p")).not_to_contain_text(editing.NO_EDIT)
 
 
-def test_the_full_size_model_is_fetched_where_it_is_chosen(
-    open_page: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_full_size_model_is_fetched_where_it_is_chosen(open_page, tmp_path, monkeypatch):
     tiny_pipeline(tmp_path / "tiny")
-    page = open_page()
+    page: Page = open_page()
     open_activity(page)
     page.get_by_role("button", name="More").click()
     fetch = page.get_by_role("button", name=full_size.FETCH)
