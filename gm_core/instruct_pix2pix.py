@@ -410,10 +410,13 @@ def write(editor: InstructPix2Pix, folder: Path) -> None:
         part = getattr(halves, name)
         part.save_pretrained(folder / name)
         index[name] = [type(part).__module__.partition(".")[0], type(part).__name__]
-    # AutoencoderTiny writes down more than it reads, and complains about it.
-    settings = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
-    settings.pop("block_out_channels", None)
-    write_bytes(folder / "vae" / "config.json", (json.dumps(settings, indent=2) + "\n").encode())
+    for name in ("unet", "vae"):
+        path = folder / name / "config.json"
+        settings = json.loads(path.read_text("utf-8"))
+        settings.pop("_name_or_path", None)  # where it was read from, on whichever machine
+        if name == "vae":  # AutoencoderTiny writes down more than it reads, and complains about it
+            settings.pop("block_out_channels", None)
+        write_bytes(path, (json.dumps(settings, indent=2) + "\n").encode())
     write_bytes(folder / "model_index.json", (json.dumps(index, indent=2) + "\n").encode())
     if halves.intent is not None:
         names = {"intents": json.dumps(editor.intents)}

@@ -234,3 +234,11 @@ def test_training_can_be_stopped(pairs: Images):
     stage = next(iter(RECIPES["instruct-pix2pix-mini"]["cpu"].stages(editor, pairs)))
     records = list(islice(train(stage.module, stage.recipe, stage.data, record_every=1), 2))
     assert [record.step for record in records] == [1, 2]
+
+
+def test_a_folder_does_not_tell_where_its_weights_were_read(tmp_path: Path):
+    write(tiny("instruct-pix2pix"), tmp_path / "first")
+    write(read(tmp_path / "first"), tmp_path / "second")
+    texts = [path.read_text("utf-8") for path in (tmp_path / "second").rglob("*.json")]
+    assert len(texts) >= 6
+    assert not [text for text in texts if str(tmp_path) in text]
