@@ -188,7 +188,7 @@ BAD = [
     (EDIT, 2, math.nan, "Text guidance must be from 0 to 6."),
     (EDIT, 3, 10**400, "Image guidance must be from 0 to 3."),
     (EDIT, 4, "0", "Seed must be a number from 0"),
-    (EDIT, 5, None, f"Model must be one of: {MODEL}."),
+    (EDIT, 5, None, f"Model must be one of: {MODEL}, "),
     (EDIT, 6, {"chosen": 3.5}, "Picture must be a whole number"),
     (f"{EDIT}_round_trip", 1, 10**9, "Round trips must be from 1 to 5."),
 ]  # fmt: skip

@@ -188,7 +188,7 @@ BAD = [
     (3, math.inf, "Image guidance must be from 0 to 3."),
     (4, 0.5, "Seed must be a whole number"),
     (4, 10**10, "Seed must be from 0 to"),
-    (5, "other", f"Model must be one of: {MODEL}."),
+    (5, "other", f"Model must be one of: {MODEL}, "),
 ]  # fmt: skip
 
 
