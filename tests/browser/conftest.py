@@ -68,28 +68,31 @@ class Pages:
         viewport = settings.pop("viewport", LAPTOP)
         reduced_motion = settings.pop("reduced_motion", "reduce")
         color_scheme = settings.pop("color_scheme", "light")
-        kind = repr(sorted(settings.items()))  # what only a context can have
-        if kind not in self.contexts:
-            self.contexts[kind] = self.browser.new_context(**settings)
-            self.contexts[kind].set_default_timeout(60_000)
+        context = repr(sorted(settings.items()))  # what only a context can have
+        # A page that is resized may draw no more frames, so each goes on with the size that it has.
+        kind = f"{context} {viewport}"
+        if context not in self.contexts:
+            self.contexts[context] = self.browser.new_context(**settings)
+            self.contexts[context].set_default_timeout(60_000)
         parked = self.parked.setdefault(kind, [])
         if parked and not fresh:
             page = parked.pop()
         else:
-            page = self.contexts[kind].new_page()
+            page = self.contexts[context].new_page()
             page.on("pageerror", lambda error: self.errors.append(str(error)))
+            page.set_viewport_size(viewport)
         if not fresh:
             self.kinds[page] = kind
-        page.set_viewport_size(viewport)
         page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
-        page.bring_to_front()  # one that was resized behind another draws no more frames
+        page.bring_to_front()
         page.goto(url)
         return page
 
     def park(self, page: Page) -> None:
         """Keep the page for another test; whatever it did ends here."""
         known = len(self.errors)
-        if page in self.kinds and not page.is_closed():
+        kept = page in self.kinds and not page.is_closed()
+        if kept and self.kinds[page].endswith(f" {page.viewport_size}"):
             page.mouse.up()
             page.mouse.move(0, 0)
             page.goto("about:blank")

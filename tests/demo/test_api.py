@@ -67,7 +67,7 @@ def call(address: str, endpoint: str, body: str) -> tuple[str, str]:
 
 def handler(demo: gr.Blocks, name: str) -> Any:
     """A handler that is no public endpoint."""
-    [fn] = [fn.fn for fn in demo.fns.values() if fn.name == name]
+    [fn] = {fn.fn for fn in demo.fns.values() if fn.name == name}
     return fn
 
 
