@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    BrowserType,
     Locator,
     Page,
     ViewportSize,
@@ -34,6 +35,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 LAPTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
+DRAWS_FRAMES = """() => Promise.race([
+  new Promise(async (tell) => {
+    for (let frame = 0; frame < 4; frame++) await new Promise(requestAnimationFrame);
+    tell(true);
+  }),
+  new Promise((tell) => setTimeout(() => tell(false), 5000)),
+])"""
+
 expect.set_options(timeout=60_000)  # milliseconds; a busy machine is slow, not wrong
 
 
@@ -43,10 +52,14 @@ def browser_path() -> str:
     return path
 
 
+def launch(kind: BrowserType) -> Browser:
+    return kind.launch(executable_path=browser_path(), args=FLAGS)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        browser = launch(playwright.chromium)
         yield browser
         browser.close()
 
@@ -81,11 +94,17 @@ class Pages:
             page = self.contexts[context].new_page()
             page.on("pageerror", lambda error: self.errors.append(str(error)))
             page.set_viewport_size(viewport)
+        page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
+        page.goto(url)
+        page.bring_to_front()
+        if not page.evaluate(DRAWS_FRAMES):
+            # On a busy machine a browser may stop to draw, for all its pages: another one goes on.
+            self.browser = launch(self.browser.browser_type)
+            self.contexts, self.parked = {}, {}
+            given = settings | {"viewport": viewport, "reduced_motion": reduced_motion}
+            return self.open(url, fresh=fresh, color_scheme=color_scheme, **given)
         if not fresh:
             self.kinds[page] = kind
-        page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
-        page.bring_to_front()
-        page.goto(url)
         return page
 
     def park(self, page: Page) -> None:
