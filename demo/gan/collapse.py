@@ -180,6 +180,11 @@ def build(tab: ModelTab) -> None:
         first, second = collapse(seed, same_z)
         return mosaic.pictures(first), mosaic.pictures(second), None, WAITING, empty
 
+    def deal(same_z: bool) -> tuple[Any, ...]:
+        """Pictures of a seed that nobody chose."""
+        number = randomise()
+        return number, *begin(number, same_z)
+
     gr.HTML(QUESTION, padding=False)
     with gr.Row():
         with gr.Column(scale=0, min_width=300):
@@ -213,8 +218,7 @@ def build(tab: ModelTab) -> None:
         [seed.input, same_z.input], begin, [seed, same_z], everything,
         trigger_mode="always_last", **live,
     )  # fmt: skip
-    drawn = dice.click(randomise, None, seed, **live)
-    drawn.then(begin, [seed, same_z], everything, **live)
+    dice.click(deal, same_z, [seed, *everything], **live)
     show.click(
         reveal, [seed, same_z, prediction], [told, table], api_visibility="private",
         preprocess=False, show_progress="hidden", **engine.event("quick"),

@@ -155,6 +155,14 @@ def test_a_new_seed_begins_again(demo: gr.Blocks):
     assert all(part == gr.skip() for part in begin(None, True))
 
 
+def test_the_dice_bring_the_pictures_of_the_seed_they_show(demo: gr.Blocks):
+    seed, first, second, prediction, told, _ = handler(demo, "deal")(True)
+    wanted = [as_tiles(drawn(model, seed)) for model in collapse.order(seed)]
+    for shown, images in zip((first, second), wanted, strict=True):
+        assert np.abs(tiles(shown.props["pictures"]) - images).max() <= 1
+    assert (prediction, told) == (None, collapse.WAITING)
+
+
 def test_nothing_is_revealed_without_a_prediction(demo: gr.Blocks):
     [(told, table)] = handler(demo, "reveal")(1, True, None)
     assert told == collapse.WAITING
