@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import (
     Browser,
-    BrowserContext,
-    BrowserType,
     Locator,
     Page,
     ViewportSize,
@@ -35,14 +33,6 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 LAPTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
-DRAWS_FRAMES = """() => Promise.race([
-  new Promise(async (tell) => {
-    for (let frame = 0; frame < 4; frame++) await new Promise(requestAnimationFrame);
-    tell(true);
-  }),
-  new Promise((tell) => setTimeout(() => tell(false), 5000)),
-])"""
-
 expect.set_options(timeout=60_000)  # milliseconds; a busy machine is slow, not wrong
 
 
@@ -52,25 +42,23 @@ def browser_path() -> str:
     return path
 
 
-def launch(kind: BrowserType) -> Browser:
-    return kind.launch(executable_path=browser_path(), args=FLAGS)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = launch(playwright.chromium)
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
         yield browser
         browser.close()
 
 
 class Pages:
-    """Pages that go from one test's address to the next one's: a new page, and much more a new
-    context, would load and compile Gradio's scripts again, which takes longer than most tests."""
+    """Pages that go from one test's address to the next one's: a new page would load and compile
+    Gradio's scripts again, which takes longer than most tests.
+
+    Each is alone in its context, and so in its window: behind another page of the same window it
+    would be hidden, and a hidden page that is resized may never draw again."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
-        self.contexts: dict[str, BrowserContext] = {}
         self.parked: dict[str, list[Page]] = {}
         self.kinds: dict[Page, str] = {}
         self.errors: list[str] = []  # of scripts
@@ -81,28 +69,17 @@ class Pages:
         viewport = settings.pop("viewport", LAPTOP)
         reduced_motion = settings.pop("reduced_motion", "reduce")
         color_scheme = settings.pop("color_scheme", "light")
-        context = repr(sorted(settings.items()))  # what only a context can have
-        # A page that is resized may draw no more frames, so each goes on with the size that it has.
-        kind = f"{context} {viewport}"
-        if context not in self.contexts:
-            self.contexts[context] = self.browser.new_context(**settings)
-            self.contexts[context].set_default_timeout(60_000)
+        kind = repr(sorted(settings.items()))  # what only a context can have
         parked = self.parked.setdefault(kind, [])
         if parked and not fresh:
             page = parked.pop()
         else:
-            page = self.contexts[context].new_page()
+            page = self.browser.new_context(**settings).new_page()
+            page.set_default_timeout(60_000)
             page.on("pageerror", lambda error: self.errors.append(str(error)))
-            page.set_viewport_size(viewport)
+        page.set_viewport_size(viewport)
         page.emulate_media(reduced_motion=reduced_motion, color_scheme=color_scheme)
         page.goto(url)
-        page.bring_to_front()
-        if not page.evaluate(DRAWS_FRAMES):
-            # On a busy machine a browser may stop to draw, for all its pages: another one goes on.
-            self.browser = launch(self.browser.browser_type)
-            self.contexts, self.parked = {}, {}
-            given = settings | {"viewport": viewport, "reduced_motion": reduced_motion}
-            return self.open(url, fresh=fresh, color_scheme=color_scheme, **given)
         if not fresh:
             self.kinds[page] = kind
         return page
@@ -110,14 +87,13 @@ class Pages:
     def park(self, page: Page) -> None:
         """Keep the page for another test; whatever it did ends here."""
         known = len(self.errors)
-        kept = page in self.kinds and not page.is_closed()
-        if kept and self.kinds[page].endswith(f" {page.viewport_size}"):
+        if page in self.kinds and not page.is_closed():
             page.mouse.up()
             page.mouse.move(0, 0)
             page.goto("about:blank")
             self.parked[self.kinds[page]].append(page)
         else:
-            page.close()
+            page.context.close()
         del self.errors[known:]  # of requests that are given up
 
 
@@ -148,7 +124,7 @@ def open_page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[Callable
         if request.session.testsfailed == failed:
             pages.park(page)
         else:
-            page.close()  # in a state that nobody knows
+            page.context.close()  # in a state that nobody knows
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +240,7 @@ def enter_number(page: Page, name: str, number: int) -> None:
 
 def enter_seed(page: Page, seed: int) -> None:
     """Type a seed; what has just been opened may take on its first value once more."""
-    field = page.get_by_label("Seed")
+    field = page.get_by_role("spinbutton", name="Seed")
     for _ in range(5):
         field.fill(str(seed))
         if field.evaluate(SETTLED) == str(seed):
@@ -277,7 +253,7 @@ def until(page: Page, holds: Callable[[], bool]) -> None:
     for _ in range(600):
         if holds():
             return
-        page.evaluate("() => new Promise(requestAnimationFrame)")
+        page.wait_for_function("() => new Promise(requestAnimationFrame)")
     assert holds()
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 import gm_core
 from demo.activities import TITLES, ModelTab
 from demo.latent import examples, explore
-from tests.browser.conftest import PHONE, serve_activity
+from tests.browser.conftest import PHONE, enter_seed, serve_activity
 from tests.demo.test_explore import AUTOENCODER, DEAD, DEAR, LARGE, NAMES, PLAIN, save_models
 
 H = W = 28
@@ -245,7 +245,7 @@ def test_buttons_move_all_sliders_at_once(open_activity: Callable[..., Page]):
     page.get_by_role("button", name="More").click()
     field = page.get_by_role("spinbutton", name="Seed")
     expect(field).to_have_value(str(seed))
-    field.fill("5")
+    enter_seed(page, 5)
     field.press("Enter")
     expect(page.locator(".from")).to_have_text("z from the prior, seed 5")
     z = gm_core.load(PLAIN).sample_latent(1, seed=5)[0].tolist()

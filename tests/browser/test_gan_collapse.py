@@ -15,7 +15,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.gan import collapse
 from gm_core.neighbours import measure
-from tests.browser.conftest import PHONE, press, serve
+from tests.browser.conftest import PHONE, enter_seed, press, serve
 from tests.browser.test_gan_generate import pixels
 from tests.demo.test_gan_collapse import drawn, save_pair
 
@@ -67,7 +67,7 @@ def test_predict_reveal_and_begin_again(open_page: Callable[..., Page]):
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
-    page.get_by_role("spinbutton", name="Seed").fill("6")
+    enter_seed(page, 6)
     expect_pictures(page, 6)
     expect(told).to_have_text(collapse.WAITING)
     expect(page.get_by_label(sick, exact=True)).not_to_be_checked()

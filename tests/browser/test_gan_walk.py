@@ -13,7 +13,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.gan import walk
 from gm_core.latent import spherical, straight
-from tests.browser.conftest import PHONE, cells, serve_activity, until
+from tests.browser.conftest import PHONE, cells, enter_seed, serve_activity, until
 from tests.demo.test_gan_walk import AVATARS, COLOUR, DIGITS, GREY, drawn, place_of, save_gan
 
 
@@ -85,8 +85,8 @@ def test_a_walk_follows_what_is_chosen(open_activity: Callable[..., Page]):
     choose(page, "Class from halfway on", "7")
     expect(told).to_contain_text("class 3, from halfway on 7")
     page.locator("button", has_text="More").click()
+    enter_seed(page, 6)
     seed = page.get_by_role("spinbutton", name="Seed")
-    seed.fill("6")
     seed.press("Enter")
     expect(told).to_contain_text("of seed 6, class 3, from halfway on 7")
     expect_middle(page, 6, 7)
