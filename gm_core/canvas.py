@@ -10,12 +10,15 @@ Up to three digits of MNIST, turned, scaled and placed where they do not touch:
     +----------------+
 
 Canvases that a caption would describe badly, with digits diagonal to each other, are not made.
+
+What was drawn by hand is cut apart without any truth: into pieces of ink, each as MNIST has it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,6 +34,10 @@ CLEAR = 4.0  # pixels by which one direction must outdo the other, and a place t
 INK = 0.3  # a pixel brighter than this belongs to a digit
 BACKGROUND = 10  # the class of all other pixels
 TRIES = 200
+SPECK = 12  # pixels of ink: less of it is no piece
+BOX = 20  # pixels a side, into which MNIST's digits were scaled
+MIDDLE = 14.5  # pixels from the edge to their centre of mass
+CONTRAST = 1.6  # around one half: makes edges that were scaled twice as sharp as MNIST's again
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,15 @@ def caption(classes: list[int], middles: list[list[float]]) -> str:
     return relation.join(f"a {kind}" for _, kind in ordered)
 
 
-def compose(digits: Tensor, labels: Tensor, generator: torch.Generator) -> Canvases:
-    """Digits uint8 (3B, 1, 28, 28) and their labels (3B,) -> B canvases of one to three of them."""
+def compose(
+    digits: Tensor, labels: Tensor, generator: torch.Generator, *, number: int | None = None
+) -> Canvases:
+    """Digits uint8 (3B, 1, 28, 28) and their labels (3B,) -> B canvases of one to three of them, or
+    of so many."""
     count = len(digits) // MOST_DIGITS
-    number = torch.randint(1, MOST_DIGITS + 1, (count,), generator=generator)
-    there = torch.arange(MOST_DIGITS) < number[:, None]  # (B, 3)
+    fewest, most = (1, MOST_DIGITS) if number is None else (number, number)
+    numbers = torch.randint(fewest, most + 1, (count,), generator=generator)
+    there = torch.arange(MOST_DIGITS) < numbers[:, None]  # (B, 3)
     middles = places(there, generator)
     low, high = SCALES
     scales = low + (high - low) * torch.rand(count, MOST_DIGITS, generator=generator)
@@ -143,3 +154,41 @@ def bounds(ink: Tensor) -> Tensor:
         found.append(torch.stack([first, last], -1) * line.any(-1, keepdim=True))
     (x0, x1), (y0, y1) = (each.unbind(-1) for each in found)
     return torch.stack([x0, y0, x1, y1], -1).float()
+
+
+def pieces(image: Tensor) -> list[Tensor]:
+    """The ink that hangs together, from left to right: (H, W) in [0, 1] -> (H, W) each.
+
+    Gaps of two pixels are bridged, and specks left out. No label and no network has a say in it.
+    """
+    from scipy import ndimage
+
+    around = np.ones((3, 3), np.bool_)
+    ink = (image > INK).numpy()
+    numbers = np.zeros(ink.shape, np.int32)
+    ndimage.label(ndimage.binary_dilation(ink, around), around, output=numbers)
+    where = torch.from_numpy(numbers)
+    layers = [torch.where(where == number, image, 0.0) for number in range(1, numbers.max() + 1)]
+    found = [layer for layer in layers if int((layer > INK).sum()) >= SPECK]
+    return sorted(found, key=lambda layer: float(bounds(layer > INK)[[0, 2]].sum()))
+
+
+def crop(ink: Tensor) -> Tensor:
+    """A piece of ink (H, W) in [0, 1] as MNIST has its digits (LeCun et al. 1998): scaled into a
+    box of 20 by 20 pixels, and put with its centre of mass where theirs is: uint8 (28, 28)."""
+    x0, y0, x1, y1 = bounds(ink > 0).int().tolist()
+    scale = BOX / max(x1 - x0, y1 - y0)
+    height, width = (max(1, round(scale * side)) for side in (y1 - y0, x1 - x0))
+    scaled = F.interpolate(
+        ink[None, None, y0:y1, x0:x1], (height, width), mode="bilinear", antialias=True
+    )[0, 0]
+    scaled = (CONTRAST * (scaled / scaled.max() - 0.5) + 0.5).clamp(0, 1)
+    digit = torch.zeros(DIGIT, DIGIT)
+    mass = scaled.sum()
+    top, left = (
+        min(max(round(MIDDLE - float((along * (torch.arange(size) + 0.5)).sum() / mass)), 0),
+            DIGIT - size)
+        for size, along in ((height, scaled.sum(1)), (width, scaled.sum(0)))
+    )  # fmt: skip
+    digit[top : top + height, left : left + width] = scaled
+    return (255 * digit).round().byte()

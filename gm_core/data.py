@@ -288,6 +288,14 @@ DATASETS = {
         full=partial(from_torchvision, "FashionMNIST"),
         sample_images=2000,
     ),
+    "canvas": Dataset(  # digits, of which `gm_core.canvas` composes canvases
+        title="Canvases of MNIST digits",
+        class_names=tuple("0123456789"),
+        licence="CC BY-SA 3.0",
+        attribution="Yann LeCun, Corinna Cortes and Christopher J. C. Burges",
+        full=partial(from_torchvision, "MNIST"),
+        sample_images=0,  # that of mnist serves
+    ),
     "pixelart": Dataset(
         title="Pixel-art characters",
         class_names=(

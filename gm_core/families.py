@@ -20,8 +20,10 @@ from gm_core import (
     instruct_pix2pix,
     masked_pixelcnn,
     metrics,
+    paradigms,
     pixelcnn,
     pixelrnn,
+    readings,
     realism,
     vae,
 )
@@ -106,6 +108,15 @@ FAMILIES = {
         golden=classifier.golden,
         measure=realism.accuracy,
         recipes="gm_core.training.classifier",
+    ),
+    "paradigms": Family(
+        title="Reader of canvases",
+        paper="Zhou et al. 2019; Vaswani et al. 2017",
+        config=paradigms.ParadigmsConfig,
+        model=paradigms.Paradigms,
+        golden=paradigms.golden,
+        measure=readings.measure,
+        recipes="gm_core.training.paradigms",
     ),
     "instruct-pix2pix": Family(
         title="InstructPix2Pix",

@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gm_core import canvas, data
 from gm_core.autoregressive import PixelModel
 from gm_core.classifier import ClassifierConfig
 from gm_core.families import FAMILIES
 from gm_core.gan import GANConfig
 from gm_core.instruct_pix2pix import InstructPix2PixConfig
 from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
+from gm_core.paradigms import ParadigmsConfig, targets
 from gm_core.pixelcnn import PixelCNNConfig
 from gm_core.pixelrnn import PixelRNNConfig
 from gm_core.vae import VAEConfig
@@ -29,6 +31,7 @@ CONFIGS: dict[str, Any] = {
     "vae": VAEConfig(height=8, width=12, latent=3, features=(4, 6), hidden=24),
     "gan": GANConfig(height=8, width=12, classes=3, latent=3, label_features=2, features=(4, 6)),
     "classifier": ClassifierConfig(height=8, width=12, classes=3, features=(4, 6), hidden=5),
+    "paradigms": ParadigmsConfig(features=(8, 10, 12), words=12, heads=2, layers=1, groups=2),
     "instruct-pix2pix": InstructPix2PixConfig(
         size=32,
         channels=(8, 16),
@@ -75,6 +78,10 @@ def batch(family: str, count: int) -> tuple[Tensor, ...]:
     """What the family's loss takes besides the model: random images, always the same."""
     config = CONFIGS[family]
     generator = torch.Generator().manual_seed(0)
+    if family == "paradigms":
+        digits = data.load("mnist", "sample")[: canvas.MOST_DIGITS * count]
+        made = canvas.compose(digits.images, digits.labels, generator)
+        return (made.images, *targets(made))
     size = (count, config.channels, config.height, config.width)
     if family == "vae":
         noise = torch.randn(count, config.latent, generator=generator)
