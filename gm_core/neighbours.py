@@ -15,7 +15,7 @@ import functools
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from gm_core import checkpoints, data
 from gm_core.classifier import Classifier
 from gm_core.data import Images, MissingData
 from gm_core.gan import GAN
+from gm_core.randomness import stream
 from gm_core.realism import among, surroundings
 
 Distance = Literal["pixels", "features"]
@@ -102,18 +103,21 @@ def distances(query: Tensor, points: Tensor, *, exact: bool = True) -> Tensor:
 
 
 @functools.cache
-def _sample(dataset: str, _root: Path) -> tuple[Images, Tensor]:
-    """The shipped test images, and their points."""
+def _sample(dataset: str, binary: bool, _root: Path) -> tuple[Images, Tensor]:
+    """The shipped test images, and their points; binary: by the first frozen draw."""
     sample = data.load(dataset, "sample")
+    if binary:
+        levels = data.binarise(sample.images, stream(0))
+        sample = replace(sample, images=(255 * levels).byte())
     return sample, features(dataset, sample.images / 255)
 
 
 @functools.cache
 def _reference(
-    dataset: str, label: int | None, held_out: int, root: Path
+    dataset: str, label: int | None, held_out: int, binary: bool, root: Path
 ) -> tuple[Tensor, Tensor, Comparison]:
     """Points of real pictures, their surroundings, and what was held out compared with them."""
-    sample, points = _sample(dataset, root)
+    sample, points = _sample(dataset, binary, root)
     chosen = torch.ones(len(sample), dtype=torch.bool)
     if label is not None:
         chosen = sample.labels == label
@@ -154,10 +158,19 @@ def measure(
         model.generate(z[start:][:BATCH], None if labels is None else labels[start:][:BATCH])
         for start in range(0, len(z), BATCH)
     ]
-    images = torch.cat(parts).float().cpu()
-    others, reach, real = _reference(dataset, label, len(z), checkpoints.root())
+    yield compare(dataset, torch.cat(parts).float().cpu(), label=label)
+
+
+def compare(
+    dataset: str, images: Tensor, *, label: int | None = None, binary: bool = False
+) -> Measured:
+    """Pictures (N, C, H, W) in [0, 1], at least four, compared with the shipped test images.
+
+    label: only with those of this class. binary: with black and white ones, as these pictures are.
+    """
+    others, reach, real = _reference(dataset, label, len(images), binary, checkpoints.root())
     generated = _compare(dataset, images, features(dataset, images), others, reach)
-    yield Measured(generated, real, count=len(z), among=len(others))
+    return Measured(generated, real, count=len(images), among=len(others))
 
 
 # --- nearest real pictures -----------------------------------------------------------------------
@@ -189,7 +202,7 @@ class Shelf:
 
 @functools.cache
 def _shelf(dataset: str, by: Distance, _folder: str | None, root: Path) -> Shelf:
-    test, test_features = _sample(dataset, root)
+    test, test_features = _sample(dataset, False, root)
     train = training_images(dataset)
     if train is None:
         points = test.images.flatten(1) if by == "pixels" else test_features

@@ -211,11 +211,11 @@ class VAE(nn.Module):
         return latent_noise(seed, count, self.config.latent)
 
 
-def latent_noise(seed: int, count: int, latent: int) -> Tensor:
-    """Standard normal numbers, those of row i from the stream (seed, i): (count, latent)."""
-    return torch.stack(
-        [torch.randn(latent, generator=stream(seed, index)) for index in range(count)]
-    )
+def latent_noise(seed: int, count: int, latent: int, *, start: int = 0) -> Tensor:
+    """Standard normal numbers, those of row i from the stream (seed, start + i):
+    (count, latent)."""
+    places = range(start, start + count)
+    return torch.stack([torch.randn(latent, generator=stream(seed, index)) for index in places])
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
