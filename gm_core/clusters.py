@@ -150,6 +150,11 @@ def chart(dataset: str, *, clusters: int, method: Method) -> Iterator[Chart]:
     )
 
 
+def grouping(dataset: str, clusters: int) -> Clusters:
+    """The clusters of the map, without its places."""
+    return _clusters(dataset, clusters, _weights(dataset))
+
+
 def is_kept(dataset: str) -> bool:
     """Whether the map by t-SNE ships, for the weights that are there."""
     return _kept(dataset, _weights(dataset)) is not None

@@ -150,7 +150,7 @@ def _landmarks(_root: Path) -> Landmarks:
     images = clusters.pictures(DATASET).images
     points = features(DATASET, images)
     # The very clusters, and so the letters, that the map of test images has.
-    groups = next(clusters.chart(DATASET, clusters=CLUSTERS, method="PCA")).clusters
+    groups = clusters.grouping(DATASET, CLUSTERS)
     centres = [points[groups.assigned == cluster].mean(0) for cluster in range(CLUSTERS)]
     plane = checkpoints.load(PLANE)
     codes = plane.encode(as_pictures(plane, images))[0].cpu()

@@ -93,7 +93,8 @@ class Captioner(nn.Module):
         super().__init__()
         width = config.words
         self.words = nn.Embedding(len(WORDS), width)
-        self.order = nn.Parameter(0.02 * torch.randn(MOST_WORDS + 1, width))
+        self.order = nn.Parameter(torch.empty(MOST_WORDS + 1, width))
+        nn.init.normal_(self.order, std=0.02)
         layer = nn.TransformerDecoderLayer(
             width, config.heads, 2 * width, dropout=0.0, batch_first=True, norm_first=True
         )
@@ -131,8 +132,8 @@ class Paradigms(nn.Module):
         self.up_middle = Block(coarse + middle, middle, groups)
         self.up_fine = Block(middle + fine, fine, groups)
         points = nn.Conv2d(middle, CLASSES + 6, 1)
-        with torch.no_grad():
-            points.bias[:CLASSES] = RARE  # pyright: ignore[reportOptionalSubscript]
+        assert points.bias is not None
+        nn.init.constant_(points.bias[:CLASSES], RARE)
         self.points = nn.Sequential(Block(middle, middle, groups), points)
         self.mask = nn.Sequential(
             Block(fine, fine, groups),
@@ -140,7 +141,8 @@ class Paradigms(nn.Module):
             nn.PixelShuffle(2),
         )
         places = SIZE // 8
-        self.places = nn.Parameter(0.02 * torch.randn(places**2, config.words))
+        self.places = nn.Parameter(torch.empty(places**2, config.words))
+        nn.init.normal_(self.places, std=0.02)
         self.look = nn.Linear(coarse, config.words)
         self.captioner = Captioner(config)
 

@@ -29,11 +29,18 @@ def read(model: Paradigms, canvases: Canvases) -> list[Reading]:
 
 
 def overlaps(found: tuple[Found, ...], boxes: Tensor) -> Tensor:
-    """Intersection over union of what was found and of true boxes (N, 4): (found, N)."""
-    from torchvision.ops import box_iou
+    """Intersection over union of what was found and of true boxes (N, 4): (found, N).
 
-    own = torch.tensor([one.box for one in found]).view(-1, 4)
-    return box_iou(own, boxes)
+    As torchvision's `box_iou`, whose import alone would hold up the first page for two seconds.
+    """
+    own = torch.tensor([one.box for one in found]).view(-1, 1, 4)
+    first, last = (
+        torch.maximum(own[..., :2], boxes[:, :2]),
+        torch.minimum(own[..., 2:], boxes[:, 2:]),
+    )
+    shared = (last - first).clamp(min=0).prod(-1)
+    areas = [(each[..., 2:] - each[..., :2]).prod(-1) for each in (own, boxes)]
+    return shared / (areas[0] + areas[1] - shared)
 
 
 def nearest(found: tuple[Found, ...], boxes: Tensor) -> list[Found | None]:

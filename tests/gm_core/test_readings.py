@@ -10,7 +10,7 @@ import torch
 from gm_core import data, readings
 from gm_core.canvas import Canvases
 from gm_core.paradigms import CLASSES, Found, Reading
-from gm_core.readings import average_precision, mean_iou, nearest
+from gm_core.readings import average_precision, mean_iou, nearest, overlaps
 from tests.gm_core.test_canvas import drawn
 from tests.gm_core.tiny import tiny
 
@@ -75,6 +75,17 @@ def test_a_box_beside_its_digit_is_none():
     boxes = torch.tensor([[0.0, 0.0, 10.0, 12.0], [20.0, 20.0, 30.0, 30.0]])
     assert nearest((found,), boxes) == [found, None]
     assert nearest((), boxes) == [None, None]
+
+
+def test_overlaps_are_those_of_torchvision():
+    from torchvision.ops import box_iou
+
+    made = drawn()
+    boxes = made.boxes[made.classes >= 0]
+    own = (boxes + torch.rand(boxes.shape, generator=torch.Generator().manual_seed(0)) * 8)[:9]
+    found = tuple(Found(0, (), (x0, y0, x1, y1), 0.0, 1.0) for x0, y0, x1, y1 in own.tolist())
+    torch.testing.assert_close(overlaps(found, boxes), box_iou(own, boxes))
+    assert overlaps((), boxes).shape == (0, len(boxes))
 
 
 def test_all_figures_of_a_tiny_reader():
