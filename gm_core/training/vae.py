@@ -77,8 +77,8 @@ RECIPES = {
         steps=4_000, learning_rate=1e-3, max_gradient_norm=5000.0,
     ),
     "vae-avatars": presets(
-        replace(CONVOLUTIONAL, **AVATARS, features=(24, 48, 96), blocks=1),
-        replace(WIDE, **AVATARS, features=(48, 96, 192), blocks=1),
-        "avatars", steps=6_000, batch_size=32, learning_rate=1e-3, max_gradient_norm=100_000.0,
+        replace(CONVOLUTIONAL, **AVATARS, features=(24, 48, 96, 96), blocks=1),
+        replace(WIDE, **AVATARS, features=(48, 96, 192, 192), blocks=1),
+        "avatars", steps=14_000, batch_size=32, learning_rate=1e-3, max_gradient_norm=100_000.0,
     ),
 }  # fmt: skip
