@@ -15,6 +15,9 @@ import torch
 import gm_core
 from gm_core import checkpoints, data, hub
 from gm_core.autoregressive import Method
+from gm_core.clusters import Chart
+from gm_core.clusters import Method as Projection
+from gm_core.clusters import chart as chart_pictures
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
 from gm_core.frames import Frame, Scores
@@ -24,6 +27,7 @@ from gm_core.gan_lab import train as train_gan
 from gm_core.instruct_pix2pix import EditFrame, InstructPix2Pix, Sampler
 from gm_core.inversion import InversionRecord
 from gm_core.inversion import invert as invert_picture
+from gm_core.label_budget import label_budget, label_noise
 from gm_core.latent import Bound, Encoding, Survey
 from gm_core.latent import decode as decode_codes
 from gm_core.latent import encode as encode_images
@@ -34,16 +38,26 @@ from gm_core.metrics import as_pictures
 from gm_core.neighbours import Distance, Measured, Nearest
 from gm_core.neighbours import measure as measure_pictures
 from gm_core.neighbours import nearest as nearest_pictures
+from gm_core.nine import Answers
+from gm_core.nine import answer as answer_all
+from gm_core.outliers import Answer, Judged
+from gm_core.outliers import classify as classify_pictures
+from gm_core.outliers import judge as judge_outliers
+from gm_core.prompt import Reply
+from gm_core.prompt import ask as ask_model
 from gm_core.race import Contestant, RaceFrame
 from gm_core.race import race as run_race
 from gm_core.surprise import Surprise
 from gm_core.surprise import surprise as score
 
-Group = Literal["sampling", "quick", "live", "editing", "fetching"]
+Group = Literal["opening", "sampling", "quick", "live", "editing", "fetching"]
 
 # How many requests of a group run at once. Two samplers of one image each took longer side by side
 # than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
-LIMITS: dict[Group, int] = {"sampling": 1, "quick": 4, "live": 1, "editing": 1, "fetching": 8}
+# What a page opens with is drawn once for all ("opening"), and waits for nobody's sampling.
+LIMITS: dict[Group, int] = {
+    "opening": 1, "sampling": 1, "quick": 4, "live": 1, "editing": 1, "fetching": 8
+}  # fmt: skip
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
 # own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
@@ -182,6 +196,16 @@ def nearest(dataset: str, *, image: list[Any], by: Distance, count: int) -> Iter
     yield from nearest_pictures(dataset, torch.tensor(image), by, count)
 
 
+def classify(model: str, *, images: list[Any]) -> Iterator[Answer]:
+    """The record of `gm_core.outliers.classify`; images (B, C, H, W) in [0, 1] as nested lists."""
+    yield from classify_pictures(gm_core.load(model), torch.tensor(images))
+
+
+def outliers(density: str, classifier: str, *, kind: str, count: int) -> Iterator[Judged]:
+    """The record of `gm_core.outliers.judge`."""
+    yield from judge_outliers(gm_core.load(density), gm_core.load(classifier), kind, count)
+
+
 def invert(
     model: str,
     *,
@@ -202,6 +226,22 @@ def invert(
         seed=seed,
         every=every,
     )
+
+
+def chart(dataset: str, *, clusters: int, method: Projection) -> Iterator[Chart]:
+    """The record of `gm_core.clusters.chart`."""
+    yield from chart_pictures(dataset, clusters=clusters, method=method)
+
+
+def ask(model: str, *, label: int | None, count: int, seed: int) -> Iterator[Reply]:
+    """Records of `gm_core.prompt.ask`."""
+    dataset = checkpoints.describe(model).dataset
+    yield from ask_model(gm_core.load(model), dataset, label=label, count=count, seed=seed)
+
+
+def nine(*, image: list[list[int]]) -> Iterator[Answers]:
+    """The two records of `gm_core.nine.answer`; a canvas of grey levels as nested lists."""
+    yield from answer_all(torch.tensor(image, dtype=torch.uint8))
 
 
 def editor(model: str) -> InstructPix2Pix:
@@ -253,9 +293,16 @@ CALLS: dict[str, Callable[..., Iterator[Any]]] = {
     "survey": survey,
     "forge": forge,
     "judge": judge,
+    "classify": classify,
+    "outliers": outliers,
     "invert": invert,
     "measure": measure,
     "nearest": nearest,
+    "chart": chart,
+    "nine": nine,
+    "label_budget": label_budget,
+    "label_noise": label_noise,
+    "ask": ask,
     "edit": edit,
 }
 

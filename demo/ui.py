@@ -7,9 +7,9 @@ from types import ModuleType
 
 import gradio as gr
 
-from demo.tabs import gan, instruct_pix2pix, overview, pixelcnn, pixelrnn, vae
+from demo.tabs import gan, instruct_pix2pix, overview, paradigms, pixelcnn, pixelrnn, vae
 
-MODEL_TABS = (pixelrnn, pixelcnn, vae, gan, instruct_pix2pix)
+MODEL_TABS = (paradigms, pixelrnn, pixelcnn, vae, gan, instruct_pix2pix)
 
 HEADING = """
 <div class="gm-title"><h1>Generative models</h1>

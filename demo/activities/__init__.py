@@ -47,6 +47,9 @@ TITLES = {
     "gan-avatars": "GAN, avatars",
     "gan-mnist-collapsed": "GAN, collapsed on purpose",
     "instruct-pix2pix-mini": "InstructPix2Pix, miniature",
+    "paradigms-canvas": "Reader of canvases",
+    "classifier-mnist": "Classifier",
+    "classifier-fashion": "Classifier, clothes",
 }
 
 

@@ -32,11 +32,12 @@ def describe_models(tab: ModelTab) -> str:
     )
 
 
-def build_tab(tab: ModelTab, idea: str, activities: tuple[ModuleType, ...]) -> None:
-    """The tab's contents."""
+def build_tab(tab: ModelTab, idea: str, activities: tuple[ModuleType, ...]) -> gr.Tabs:
+    """The tab's contents; the tabs of its activities, whose ids are <tab>-<module>."""
     gr.HTML(f"{idea}{describe_models(tab)}", padding=False)
-    with gr.Tabs():
+    with gr.Tabs(elem_id=f"{tab.id}-activities") as tabs:
         for activity in activities:
             with gr.Tab(activity.TITLE, id=f"{tab.id}-{activity.__name__.rpartition('.')[2]}"):
                 activity.build(tab)
     lesson(tab.id)
+    return tabs

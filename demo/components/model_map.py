@@ -97,6 +97,12 @@ MAP = (
     ),
 )  # fmt: skip
 
+# No family of models, so it has no place in the tree.
+BESIDE = (
+    '<button type="button" class="beside" data-tab="paradigms">'
+    "Supervised or unsupervised? Begin here</button>"
+)
+
 
 def draw(node: Branch | Leaf, tabs: Collection[str]) -> str:
     """One node of the tree with everything below it."""
@@ -117,12 +123,13 @@ def draw(node: Branch | Leaf, tabs: Collection[str]) -> str:
 def model_map(tabs: Collection[str], *, elem_id: str) -> gr.HTML:
     """The map; it triggers "select" with the `tab` of the leaf that was chosen."""
     branches = "".join(draw(branch, tabs) for branch in MAP)
+    beside = BESIDE if "paradigms" in tabs else ""
     return gr.HTML(
         elem_id=elem_id,
         html_template=(
             '<div class="map"><div class="node root"><b>Generative models</b>'
             "<span>learn p(x) from examples x</span></div>"
-            f'<ul class="tree">{branches}</ul></div>'
+            f'<ul class="tree">{branches}</ul>{beside}</div>'
         ),
         css_template=source("model_map.css"),
         js_on_load=source("model_map.js"),

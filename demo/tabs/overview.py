@@ -1,4 +1,4 @@
-"""Overview: the map of generative models, and what is loaded."""
+"""Overview: the map of generative models, one prompt through four of them, and what is loaded."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Collection
 import gradio as gr
 import torch
 
-from demo.activities import headline
+from demo.activities import ModelTab, headline
 from demo.components.model_map import model_map
+from demo.overview import prompt
 from gm_core import checkpoints, data
 from gm_core.families import FAMILIES
 
@@ -59,6 +60,7 @@ def build(tabs: gr.Tabs, ids: Collection[str]) -> None:
 
     gr.HTML(IDEA, padding=False)
     families = model_map(ids, elem_id="overview-map")
+    prompt.build(ModelTab(ID, prompt.models()))
     gr.HTML(loaded(), padding=False)
     families.select(
         open_tab, None, tabs, api_visibility="private", show_progress="hidden", queue=False

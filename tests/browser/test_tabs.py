@@ -117,7 +117,7 @@ def test_randomising_the_seed_changes_the_digit(pixelcnn: Callable[..., Page]):
     page = pixelcnn()
     before = cells(page)
     page.get_by_role("button", name="Randomise seed").click()
-    expect(page.get_by_label("Seed")).not_to_have_value("7")
+    expect(page.get_by_role("spinbutton", name="Seed")).not_to_have_value("7")
     generate(page)
     assert not np.array_equal(cells(page), before)
 
