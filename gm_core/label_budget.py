@@ -34,7 +34,6 @@ from torch import Tensor, nn
 from gm_core import checkpoints, data, unlabelled
 from gm_core.data import Images, MissingData
 from gm_core.files import write_bytes
-from gm_core.metrics import Figure
 from gm_core.neighbours import training_images
 from gm_core.randomness import stream
 
@@ -411,43 +410,7 @@ def label_noise(
     yield from run(dataset, source, runs, training)
 
 
-# --- figures and shipped curves ------------------------------------------------------------------
-
-
-def measure(
-    train: Images, test: Images, features: Callable[[Tensor], Tensor], *, seeds: int = SEEDS
-) -> list[Figure]:
-    """What features that were learnt without labels are worth on a test set.
-
-    features: images uint8 (N, C, H, W) -> (N, D). Nothing is fitted to the test set but the names
-    of the clusters. Semi-supervised: ten labels a class, all training images unlabelled.
-    """
-    of_train, of_test = features(train.images), features(test.images)
-    of_train, of_test = of_train / of_train.std(), of_test / of_train.std()
-    graph = link(of_train, of_test)
-    split = f"test, {len(test):,} images"
-
-    def figure(name: str, shares: list[float], convention: str) -> Figure:
-        values = 100 * np.array(shares)
-        spread = float(values.std(ddof=1)) if len(values) > 1 else None
-        return Figure(name, float(values.mean()), "%", convention, split, len(values), spread)
-
-    clustered = [clustering_accuracy(of_train, of_test, test.labels, seed) for seed in range(seeds)]
-    spread = []
-    for seed in range(seeds):
-        rows = draw(train.labels, 10, seed)
-        spread.append(spreading_accuracy(graph, rows, train.labels[rows], test.labels))
-    count = f"{len(train):,} unlabelled images"
-    return [
-        figure(
-            "clustering accuracy", clustered,
-            f"k-means of {CLASSES} clusters on {count}; Hungarian matching on the test set",
-        ),
-        figure(
-            f"accuracy with {10 * CLASSES} labels", spread,
-            f"label spreading on a graph of {NEIGHBOURS} neighbours; {count}; class-balanced draws",
-        ),
-    ]  # fmt: skip
+# --- curves, and those that ship -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from gm_core import label_budget as lab
-from gm_core.data import Images
 from gm_core.randomness import stream
 
 QUICK = lab.Training(features=(4, 4), hidden=16, steps=40)
@@ -164,17 +163,7 @@ def test_it_can_be_left_at_any_score():
     scores.close()
 
 
-# --- figures and shipped curves ------------------------------------------------------------------
-
-
-def test_the_figures_of_features_are_held_out_ones():
-    (learn, labels), (held_out, truth) = blobs(20, 0), blobs(10, 1)
-    train, test = Images(learn, labels, "mnist"), Images(held_out, truth, "mnist")
-    clustering, spreading = lab.measure(train, test, lambda points: 7 * points, seeds=2)
-    assert (clustering.value, clustering.split, clustering.draws) == (100, "test, 100 images", 2)
-    assert spreading.name == "accuracy with 100 labels"
-    assert (spreading.value, spreading.spread) == (100, 0)
-    assert "200 unlabelled images" in spreading.convention
+# --- curves, and those that ship -----------------------------------------------------------------
 
 
 def test_measured_curves_are_read_back_and_stale_ones_left_out(tmp_path: Path, monkeypatch):
