@@ -196,13 +196,14 @@ def cells(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
     """The colour in the middle of every pixel of the player's picture: (H, W, 3)."""
     colours = page.locator(".player .main:visible").evaluate(
         """(canvas, [height, width]) => {
-          const pen = canvas.getContext("2d");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           const cells = [];
           for (let row = 0; row < height; row++) {
             for (let column = 0; column < width; column++) {
-              const x = (column + 0.5) * canvas.width / width;
-              const y = (row + 0.5) * canvas.height / height;
-              cells.push(Array.from(pen.getImageData(x, y, 1, 1).data.slice(0, 3)));
+              const x = Math.floor((column + 0.5) * canvas.width / width);
+              const y = Math.floor((row + 0.5) * canvas.height / height);
+              const start = 4 * (y * canvas.width + x);
+              cells.push(Array.from(data.slice(start, start + 3)));
             }
           }
           return cells;

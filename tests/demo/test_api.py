@@ -19,15 +19,11 @@ from PIL import Image
 import gm_core
 from demo.tabs import pixelcnn, pixelrnn
 from demo.ui import build_demo
+from tests.demo.conftest import connect
 
 MODEL = "pixelcnn-mnist"
 ACTIONS = ("sample", "intervene", "random_seed", "export")
 HTTP = httpx.Client(timeout=60)  # one for all calls: to make one takes longer than most of them
-
-
-def connect(url: str) -> Client:
-    """To an app on this machine: without certificates, which are read anew at every request."""
-    return Client(url, verbose=False, ssl_verify=False)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.latent import attributes
 from gm_core import checkpoints, data
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 COUNT = 480
@@ -102,11 +102,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
 @pytest.fixture(scope="module")
 def url(demo: gr.Blocks) -> str:
     return str(demo.local_url)
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def test_the_actions_are_named_and_typed(client: Client):

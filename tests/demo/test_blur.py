@@ -21,7 +21,7 @@ from gm_core import data
 from gm_core.metrics import as_pictures
 from gm_core.randomness import stream
 from gm_core.vae import logistic_log_prob
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.demo.test_bound import cross, payload, save_vae
 
 DIGITS, CLOTHES, COLOURED = "vae-mnist-2d", "vae-fashion", "vae-avatars"
@@ -41,11 +41,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def images_of(model: str) -> torch.Tensor:

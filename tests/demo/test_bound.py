@@ -23,7 +23,7 @@ from demo.latent import bound
 from gm_core import checkpoints
 from gm_core.latent import tighten
 from gm_core.vae import kl_divergence
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.demo.test_race import save_tiny
 from tests.gm_core.tiny import tiny
 
@@ -80,11 +80,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
 def url(demo: gr.Blocks) -> str:
     assert demo.local_url
     return demo.local_url
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def numbers(table: str) -> dict[str, float]:

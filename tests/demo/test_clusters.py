@@ -23,7 +23,7 @@ from demo.components.worth import Accuracy
 from demo.paradigms import clusters
 from gm_core.clusters import group, pictures, predict, project
 from gm_core.unlabelled import features
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.demo.test_latent_map import pictures as read_sprite
 from tests.gm_core.test_clusters import save_networks
 
@@ -46,18 +46,6 @@ def demo(folder: Path) -> gr.Blocks:
     with gr.Blocks() as demo:
         clusters.build(TAB)
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def test_the_actions_are_named_and_typed(client: Client):

@@ -21,7 +21,7 @@ from demo.activities import ModelTab, complete
 from demo.components.pad import Drawing
 from gm_core import data
 from gm_core.metrics import as_levels
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, COLOURED = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-pixelart"
@@ -52,11 +52,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def ask(client: Client, drawing: Drawing, *settings: Any) -> tuple[dict, dict, str, int]:

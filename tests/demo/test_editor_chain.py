@@ -22,7 +22,8 @@ from demo.editor import chain, sources
 from demo.editor.chain import MOST_VERSIONS, Settings, Version
 from gm_core.edit_success import BEST
 from gm_core.scenes import EDITS, apply, change
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.demo.test_editor_guidance import MODEL, TAB, colours, save_editor
 
 EDIT = "/instruct_pix2pix_chain"

@@ -24,7 +24,8 @@ from demo.editor import EDITORS, EXAMPLES, draw, edit, editing, shelf
 from gm_core import checkpoints
 from gm_core.instruct_pix2pix import Understanding
 from gm_core.scenes import EDITS, apply
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import tiny
 
 MODEL = "instruct-pix2pix-mini"

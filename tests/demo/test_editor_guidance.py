@@ -26,7 +26,8 @@ from demo.editor.guidance import Asked
 from gm_core import checkpoints
 from gm_core.edit_success import BEST, success
 from gm_core.scenes import EDITS, apply
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import tiny
 
 MODEL = "instruct-pix2pix-mini"

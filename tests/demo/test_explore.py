@@ -21,7 +21,7 @@ from demo.components.pad import Drawing
 from demo.latent import examples, explore
 from gm_core import checkpoints
 from gm_core.vae import VAE
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 BETAS = tuple(f"vae-mnist-beta{beta}" for beta in (0, 1, 4, 10))
@@ -96,11 +96,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
 @pytest.fixture(scope="module")
 def url(demo: gr.Blocks) -> str:
     return str(demo.local_url)
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def test_the_actions_are_named_and_typed(client: Client):

@@ -18,7 +18,8 @@ import gm_core
 from demo.activities import ModelTab, forcing
 from gm_core import data
 from gm_core.forcing import ForcingFrame, force
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.demo.test_race import cells, save_tiny
 
 MODELS = ("pixelcnn-mnist", "pixelrnn-row-mnist")

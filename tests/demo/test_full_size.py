@@ -20,7 +20,8 @@ from demo.components import easel
 from demo.editor import EDITORS, FULL_SIZE, chain, draw, edit, full_size, guidance, shelf, sources
 from gm_core import hub
 from gm_core.hub import Download
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.demo.test_editor_edit import MODEL, save_editor
 from tests.gm_core.stand_in import StandIn, contents, instead_of_the_hub, tiny_pipeline
 

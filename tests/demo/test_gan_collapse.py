@@ -24,7 +24,7 @@ from demo.components.census import Group
 from demo.gan import collapse
 from gm_core import checkpoints, data
 from gm_core.neighbours import measure
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.demo.test_gan_generate import SIZES, as_tiles, lively, tiles
 from tests.gm_core.tiny import tiny
 
@@ -59,18 +59,6 @@ def demo(folder: Path) -> gr.Blocks:
     with gr.Blocks() as demo:
         collapse.build(ModelTab("gan", collapse.MODELS))
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def seeds(first: str) -> Iterator[int]:

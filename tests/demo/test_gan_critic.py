@@ -20,7 +20,7 @@ from demo.components import score_axis
 from demo.components.pad import Drawing, read
 from demo.gan import critic
 from gm_core import checkpoints, data
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import tiny
 
 MODEL = "gan-mnist"
@@ -53,11 +53,6 @@ def url(folder: Path) -> Iterator[str]:
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield url
     demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def drawing(pixels: np.ndarray) -> dict[str, Any]:

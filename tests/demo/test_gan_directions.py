@@ -22,7 +22,8 @@ from demo.gan import directions
 from gm_core import data
 from gm_core.attributes import ATTRIBUTES
 from gm_core.latent_walk import agreement, difference, regression, right_when_left_out
-from tests.demo.test_api import call, connect, handler
+from tests.demo.conftest import connect
+from tests.demo.test_api import call, handler
 from tests.demo.test_gan_walk import COLOUR, decoded, differ, save_gan
 from tests.demo.test_gan_walk import drawn as drawn_by
 

@@ -22,7 +22,7 @@ from demo.activities import TITLES, ModelTab
 from demo.components.score_axis import signed
 from demo.gan import duel
 from gm_core import data
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.demo.test_gan_critic import MODEL, save_critic
 
 PERFECT, WORST = "perfect", "worst"
@@ -46,11 +46,6 @@ def url(folder: Path) -> Iterator[str]:
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield url
     demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 @pytest.mark.usefixtures("folder")

@@ -25,7 +25,7 @@ from demo.components.tradeoff import Point, Tradeoff
 from demo.gan import generate
 from gm_core import checkpoints, data
 from gm_core.neighbours import measure, nearest
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -72,18 +72,6 @@ def demo(folder: Path) -> gr.Blocks:
     with gr.Blocks() as demo:
         generate.build(TAB)
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def by_library(label: int | None, truncation: float, seed: int, model: str = "gan-mnist") -> Tensor:

@@ -20,7 +20,8 @@ import gm_core
 from demo.activities import TITLES, ModelTab
 from demo.gan import invert
 from gm_core import data, inversion
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.demo.test_gan_critic import MODEL, drawing, save_critic
 
 

@@ -20,7 +20,7 @@ from demo.activities import ModelTab
 from demo.components.lab_view import FULL_ARROW, SHORTS, arrow_lengths
 from demo.gan import laboratory
 from gm_core import gan_lab
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,6 @@ def demo() -> Iterator[gr.Blocks]:
 def url(demo: gr.Blocks) -> str:
     assert demo.local_url
     return demo.local_url
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def wish(action: str = "play", **changes: Any) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from demo.activities import ModelTab
 from demo.gan import walk
 from gm_core import checkpoints
 from gm_core.latent import spherical, straight
-from tests.demo.test_api import call, connect, handler
+from tests.demo.conftest import connect
+from tests.demo.test_api import call, handler
 from tests.gm_core.tiny import tiny
 
 DIGITS, AVATARS = "gan-mnist", "gan-avatars"

@@ -20,7 +20,8 @@ from demo.components.mask_view import Cell, Grid, MaskView, Network
 from gm_core import checkpoints
 from gm_core.layers import horizontal_mask, raster_mask
 from gm_core.pixelcnn import vertical_mask
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 
 
 @pytest.fixture(scope="module")

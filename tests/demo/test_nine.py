@@ -25,7 +25,7 @@ from gm_core import nine as gm_nine
 from gm_core.canvas import BACKGROUND
 from gm_core.nine import Answers, Digit
 from gm_core.paradigms import Found, Reading
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.gm_core.test_nine import save_nine
 
 TASKS = (*nine.SUPERVISED, *nine.UNSUPERVISED)
@@ -41,18 +41,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
         with gr.Blocks() as demo:
             nine.build(ModelTab("paradigms", ()))
         yield demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def drawing(*, square: int = 0) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from demo.components.model_map import model_map
 from demo.overview import prompt
 from gm_core import data
 from gm_core.prompt import ask
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.demo.test_gan_generate import as_tiles, tiles
 from tests.gm_core.test_prompt import save
 
@@ -49,18 +49,6 @@ def demo(folder: Path) -> gr.Blocks:
     with gr.Blocks() as demo:
         prompt.build(TAB)
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 @functools.cache

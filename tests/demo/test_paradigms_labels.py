@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,7 +15,8 @@ from demo.components.accuracies import Accuracies, Line
 from demo.paradigms import budget, labels
 from gm_core import label_budget as lab
 from gm_core.label_budget import METHODS, Point, Score
-from tests.demo.test_api import call, connect, handler
+from tests.demo.conftest import connect
+from tests.demo.test_api import call, handler
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,6 @@ def demo() -> gr.Blocks:
         labels.build(tab)
         budget.build(tab)
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
 
 
 def live(payload: dict[str, Any], method: str) -> dict[str, Any]:

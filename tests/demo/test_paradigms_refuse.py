@@ -23,7 +23,7 @@ from demo.components.rank import percent
 from demo.paradigms import refuse
 from gm_core import checkpoints, data, outliers
 from gm_core.randomness import stream
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.demo.test_race import save_tiny
 from tests.gm_core.tiny import tiny
 
@@ -74,18 +74,6 @@ def demo(folder: Path) -> gr.Blocks:
     with gr.Blocks() as demo:
         refuse.build(TAB)
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def drawing(pixels: np.ndarray) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from demo.activities import ModelTab
 from demo.latent import paths
 from gm_core import checkpoints, data
 from gm_core.metrics import as_pictures
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import tiny
 
 DIGITS, PLANE, FREE = "vae-mnist", "vae-mnist-2d", "vae-mnist-beta0"
@@ -64,11 +64,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
         yield url
         demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def ask(client: Client, model: str, start: int, end: int, steps: int) -> tuple[Any, ...]:

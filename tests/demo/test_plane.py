@@ -21,7 +21,7 @@ from demo.latent import plane
 from gm_core import checkpoints, data
 from gm_core.latent import encode
 from gm_core.metrics import as_pictures
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import tiny
 
 H = W = 28
@@ -60,11 +60,6 @@ def url(folder: Path) -> Iterator[str]:
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield url
     demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 @pytest.fixture(scope="module")

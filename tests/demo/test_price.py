@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -21,7 +20,7 @@ from demo.components import bill
 from demo.components.bill import Card, Job
 from demo.paradigms import price
 from gm_core import data
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 
 PACE = [2.0] * 19
 
@@ -31,18 +30,6 @@ def demo() -> gr.Blocks:
     with gr.Blocks() as demo:
         price.build(ModelTab("paradigms", ()))
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 @pytest.mark.parametrize("dataset", price.DATASETS)

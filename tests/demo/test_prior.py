@@ -23,7 +23,7 @@ from gm_core import checkpoints, data
 from gm_core.latent import survey
 from gm_core.metrics import as_pictures
 from gm_core.vae import latent_noise
-from tests.demo.test_api import connect
+from tests.demo.conftest import connect
 from tests.gm_core.tiny import tiny
 
 BETAS = {"vae-mnist-beta0": 0.0, "vae-mnist-beta4": 4.0}

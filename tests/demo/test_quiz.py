@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ from demo.activities import ModelTab
 from demo.paradigms import quiz
 from demo.paradigms.quiz import CHOICES, QUESTIONS
 from demo.ui import MODEL_TABS
-from tests.demo.test_api import call, connect, handler
+from tests.demo.test_api import call, handler
 from tests.demo.test_paradigm_table import TITLES
 
 RIGHT = [question.paradigm for question in QUESTIONS]
@@ -33,18 +32,6 @@ def demo() -> gr.Blocks:
         with gr.Tab("GAN", id="gan"):
             pass
     return demo
-
-
-@pytest.fixture(scope="module")
-def url(demo: gr.Blocks) -> Iterator[str]:
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
-    yield url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def test_the_questions_are_of_all_kinds_and_about_tabs_of_the_app():

@@ -20,7 +20,8 @@ from demo.activities import ModelTab, race
 from gm_core import checkpoints
 from gm_core.families import split_name
 from gm_core.race import Lane, RaceFrame
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.gm_core.tiny import decided
 
 NAMES = tuple(model for _, model, _ in race.CONTESTANTS)

@@ -19,7 +19,7 @@ from demo import engine
 from demo.activities import ModelTab, sees
 from gm_core import data
 from gm_core.dependency import Dependency, dependencies
-from tests.demo.test_api import call, connect
+from tests.demo.test_api import call
 
 GOOD = '["7", 20, 6, false]'
 
@@ -33,11 +33,6 @@ def url() -> Iterator[str]:
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True)
     yield url
     demo.close()
-
-
-@pytest.fixture(scope="module")
-def client(url: str) -> Client:
-    return connect(url)
 
 
 def plane(text: str, kind: str) -> np.ndarray:

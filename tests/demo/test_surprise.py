@@ -23,7 +23,8 @@ from demo.activities.complete import examples
 from demo.components import rank
 from demo.components.pad import Drawing, read
 from gm_core import checkpoints
-from tests.demo.test_api import call, connect
+from tests.demo.conftest import connect
+from tests.demo.test_api import call
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, COLOURED = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-pixelart"
