@@ -21,6 +21,13 @@ CSS = """
 :root {
   --gm-real: #0072b2; --gm-generated: #e69f00; --gm-student: #009e73; --gm-unknown: #9a9a9a;
 }
+/* Classes: Okabe and Ito's eight (their black is white on a dark page), and two, those of 7 and 9,
+   that stay apart from them for all kinds of colour vision. Neighbours in number differ most. */
+:root, .dark {
+  --gm-class-0: var(--body-text-color); --gm-class-1: #0072b2; --gm-class-2: #009e73;
+  --gm-class-3: #d55e00; --gm-class-4: #e69f00; --gm-class-5: #56b4e9; --gm-class-6: #cc79a7;
+  --gm-class-7: #aaccaa; --gm-class-8: #f0e442; --gm-class-9: #882255;
+}
 .dark { --gm-real: #56b4e9; --gm-unknown: #6f6f6f; --color-accent: #56b4e9; }
 .gradio-container { width: 100%; max-width: 1400px !important; margin: 0 auto; }
 .gradio-container .prose p, .gradio-container .prose li { max-width: 78ch; }

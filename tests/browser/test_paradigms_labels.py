@@ -88,9 +88,7 @@ def test_labels_and_their_budget(open_page: Callable[..., Page], url: str):
     assert fits(page)
 
 
-def test_a_budget_above_the_data_is_told_and_the_next_run_works(
-    open_page: Callable[..., Page], url: str
-):
+def test_after_too_large_a_budget_the_next_run_works(open_page: Callable[..., Page], url: str):
     page = open_page(url)
     page.get_by_role("tab", name="Paradigms").click()
     page.get_by_role("tab", name=budget.TITLE).click()

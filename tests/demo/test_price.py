@@ -94,9 +94,7 @@ def test_labels_are_compared_and_the_bill_is_made_out(client: Client):
         (12.0, "a day", "You guessed a day of work; at your pace it is 200 h, nearer to a month."),
     ],
 )
-def test_the_guess_stands_beside_what_came_out(
-    pace: float | None, guess: str | None, sentence: str
-):
+def test_a_guess_is_compared(pace: float | None, guess: str | None, sentence: str):
     assert price.compare(pace, guess) == sentence
 
 
