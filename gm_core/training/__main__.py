@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from gm_core import checkpoints, data
 from gm_core.data import Images
 from gm_core.families import FAMILIES, split_name
-from gm_core.files import write_safetensors
+from gm_core.files import DiskFull, write_safetensors
 from gm_core.training import history
 from gm_core.training.loop import Recipe, Stage, Staged, train
 
@@ -150,4 +151,7 @@ def run_stage(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DiskFull, FloatingPointError) as error:
+        sys.exit(str(error))

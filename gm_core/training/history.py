@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gm_core.data import as_png
-from gm_core.files import write_safetensors
+from gm_core.files import room_for, write_safetensors
 from gm_core.frames import TrainingRecord
 
 LOSSES, OBSERVED = "losses.jsonl", "observed"
@@ -19,8 +19,10 @@ LOSSES, OBSERVED = "losses.jsonl", "observed"
 def keep(folder: Path, record: TrainingRecord) -> None:
     """Add a record to those of the run in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOSSES).open("a") as file:
-        file.write(json.dumps({"step": record.step, **record.losses}) + "\n")
+    path = folder / LOSSES
+    with room_for(path), path.open("a") as file:
+        # Begins a line of its own, even after one that a full disk has cut off.
+        file.write("\n" + json.dumps({"step": record.step, **record.losses}))
     if record.observed:
         write_safetensors(folder / OBSERVED / f"{record.step:08d}.safetensors", record.observed)
 
@@ -36,7 +38,8 @@ def gather(folder: Path, last: int) -> dict[str, Tensor] | None:
     if not seen:
         return None
     # A step that was done twice, since the run was resumed before it, counts as it was last.
-    lines = [json.loads(line) for line in (folder / LOSSES).read_text().splitlines()]
+    written = (folder / LOSSES).read_text().splitlines()
+    lines = [json.loads(line) for line in written if line.endswith("}")]  # whole ones
     losses = {line.pop("step"): list(line.values())[:2] for line in lines}
     steps = sorted(step for step in losses if step <= last)
     return {

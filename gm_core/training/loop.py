@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from gm_core.data import Images
-from gm_core.files import write_safetensors
-from gm_core.frames import TrainingRecord
+from gm_core.files import clear_leftovers, write_safetensors
+from gm_core.frames import TrainingRecord, finite
 from gm_core.randomness import stream
 
 
@@ -116,7 +116,8 @@ def train(
     `state` is a file that the run is saved to and, where it exists, resumed from; several machines
     must share it. If it `compiles`, which needs a C++ compiler, so are the modules that the recipe
     names. Raises ValueError if it is of a run with another seed, config, batch size or
-    number of images, FloatingPointError for a loss that is not finite.
+    number of images, or if the processes can't share a batch equally, FloatingPointError for a loss
+    or a weight that is not finite, DiskFull.
     """
     schedule = recipe.schedule
     run = {
@@ -143,7 +144,15 @@ def train(
         fused=True,
     )
     wrapped, optimiser = accelerator.prepare(model, optimiser)
+    size = min(schedule.batch_size, len(data))
+    if size % accelerator.num_processes:
+        raise ValueError(
+            f"A batch of {size} can't be shared equally by {accelerator.num_processes} processes: "
+            "choose another --batch-size."
+        )
     first = 0
+    if state and accelerator.is_main_process:
+        clear_leftovers(state)
     if state and state.exists():
         first = load_state(state, run, model, averaged, optimiser)
 
@@ -172,8 +181,6 @@ def train(
             done = step + 1
             is_last = done == schedule.steps
             saves = done % save_every == 0 or is_last
-            if state and saves and accelerator.is_main_process:
-                save_state(state, run, model, averaged, optimiser, done)
             observed = None
             if recipe.observe and done in recipe.observed_at:
                 observed = recipe.observe(averaged.module)
@@ -203,6 +210,9 @@ def train(
                 )
                 losses = {name: [] for name in losses}
                 started, images_seen = time.perf_counter(), 0
+            # After the record, so that whoever keeps records has kept all that a resumed run skips.
+            if state and saves and accelerator.is_main_process:
+                save_state(state, run, model, averaged, optimiser, done)
         model.load_state_dict(averaged.module.state_dict())
     finally:
         model.requires_grad_(True)
@@ -264,13 +274,17 @@ def save_state(
     optimiser: Any,
     step: int,
 ) -> None:
-    """Everything a run needs to go on, in one safetensors file."""
+    """Everything a run needs to go on, in one safetensors file.
+
+    Raises NotFinite rather than replace a state that a run can go on from by one that it can't, and
+    DiskFull.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"averaged.{name}": value for name, value in averaged.module.state_dict().items()}
     for name, parameter in model.named_parameters():
         for key, value in optimiser.state[parameter].items():
             tensors[f"optimiser.{key}.{name}"] = value
-    write_safetensors(path, tensors, {**run, "step": str(step)})
+    write_safetensors(path, finite(tensors, "state"), {**run, "step": str(step)})
 
 
 def load_state(
