@@ -30,13 +30,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gm_core.families import FAMILIES
-from gm_core.files import write_bytes, write_safetensors
+from gm_core.files import clear_leftovers, leftovers, room_for, write_bytes, write_safetensors
 
 WEIGHTS = "model.safetensors"
 GOLDEN = "golden.safetensors"
 CARD = "README.md"
 SAMPLE = "sample.safetensors"
 HISTORY = "history.safetensors"
+OLD = "old"  # a checkpoint that is about to be replaced
 
 
 class MissingWeights(FileNotFoundError):
@@ -63,13 +64,23 @@ class CheckpointInfo:
 
 
 def root() -> Path:
-    """The folder of all checkpoints: $GM_CHECKPOINTS, else `checkpoints/` beside the package."""
-    return Path(os.environ.get("GM_CHECKPOINTS") or Path(__file__).parent.parent / "checkpoints")
+    """The folder of all checkpoints: $GM_CHECKPOINTS, else what was installed with the package,
+    else `checkpoints/` beside it."""
+    if named := os.environ.get("GM_CHECKPOINTS"):
+        return Path(named)
+    package = Path(__file__).parent
+    installed = package / "weights"
+    return installed if installed.is_dir() else package.parent / "checkpoints"
 
 
 def available() -> tuple[str, ...]:
     """Names of the checkpoints that are there."""
     return tuple(sorted(path.parent.name for path in root().glob("*/config.json")))
+
+
+def usual_device() -> str:
+    """The one that $GM_DEVICE names, else the GPU where there is one, else the CPU."""
+    return os.environ.get("GM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 _loading = threading.Lock()
@@ -78,13 +89,10 @@ _loading = threading.Lock()
 def load(name: str, device: str | torch.device | None = None) -> Any:
     """The model of a checkpoint: in evaluation mode, frozen, loaded once a device.
 
-    device: default is the GPU where there is one, else the CPU. Raises MissingWeights or
-    BadCheckpoint.
+    device: default is `usual_device()`. Raises MissingWeights or BadCheckpoint.
     """
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     with _loading:
-        return _load(name, str(torch.device(device)), root())
+        return _load(name, str(torch.device(device or usual_device())), root())
 
 
 @functools.cache
@@ -190,12 +198,24 @@ def save(
 ) -> None:
     """Write a checkpoint beside its place, read it back, and only then put it there.
 
-    The model card stays; figures of other weights do not. Raises BadCheckpoint for weights that
-    are not finite.
+    The model card stays; figures of other weights do not. If the process is killed between the two
+    renames at the end, there is no checkpoint: the old one lies beside, and the next save puts it
+    back before it begins. Raises BadCheckpoint for weights that are not finite, DiskFull.
     """
+    for left in leftovers(folder):
+        if (left / OLD).exists() and not folder.exists():
+            (left / OLD).rename(folder)
+    clear_leftovers(folder)
+    with room_for(folder):
+        _save(folder, model, family, dataset, training)
+
+
+def _save(
+    folder: Path, model: nn.Module, family: str, dataset: str, training: dict[str, Any]
+) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        fresh, old = Path(temporary) / folder.name, Path(temporary) / "old"
+        fresh, old = Path(temporary) / folder.name, Path(temporary) / OLD
         weights = {key: value.half() for key, value in model.state_dict().items()}
         if (write := FAMILIES[family].write) is not None:
             write(model, fresh)

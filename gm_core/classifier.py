@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gm_core.frames import finite
+
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
@@ -64,8 +66,11 @@ class Classifier(nn.Module):
         return self.head(self.features(images))
 
     def classify(self, images: Tensor) -> Tensor:
-        """log p(class | picture): images (B, C, H, W) in [0, 1] -> nats (B, classes)."""
-        return self(images).log_softmax(dim=1)
+        """log p(class | picture): images (B, C, H, W) in [0, 1] -> nats (B, classes).
+
+        Raises NotFinite, for whoever asks for the likeliest class alone would not notice.
+        """
+        return finite(self(images).log_softmax(dim=1), "log p(class | picture)")
 
 
 def cross_entropy(model: Classifier, images: Tensor, labels: Tensor) -> Tensor:

@@ -1,15 +1,22 @@
 """Groups of pictures that nobody labelled: a map of them, and what it is worth to name them.
 
-    k-means    k centres, such that the squared distances of all points to their nearest centre
-               add up to as little as possible: a cluster is what lies nearest to one centre
     t-SNE      a plane on which the near neighbours of each point are near again
     PCA        the plane through the points that keeps most of their variance
+    linkage    each point on the plane of t-SNE begins as a cluster; the two clusters whose points
+               are nearest to each other on average become one, until there are k
+    k-means    k centres, such that the squared distances of all points to their nearest centre
+               add up to as little as possible: a cluster is what lies nearest to one centre
+
+k-means takes a cluster for a ball. Features that tell classes apart need not lie in balls: t-SNE
+looks at neighbours alone and pulls such a class together, so that linkage finds it (McConville et
+al. 2019 cluster a plane in this way).
 
 No label is used for any of them. Labels come in when a person names the clusters, one name for all
 pictures of a cluster, and when the names are compared with the truth.
 
-Sources: Lloyd, "Least squares quantization in PCM", 1982; van der Maaten and Hinton, "Visualizing
-data using t-SNE", 2008.
+Sources: Sokal and Michener, "A statistical method for evaluating systematic relationships", 1958
+(average linkage); Lloyd, "Least squares quantization in PCM", 1982; van der Maaten and Hinton,
+"Visualizing data using t-SNE", 2008; McConville et al., "N2D: (Not Too) Deep Clustering", 2019.
 
     python -m gm_core.clusters         writes anew what ships of each data set's opening map
 """
@@ -25,6 +32,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -35,8 +43,10 @@ from gm_core.files import write_safetensors
 from gm_core.unlabelled import ENCODERS, features
 
 Method = Literal["t-SNE", "PCA"]
+Grouping = Literal["linkage", "k-means"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 IMAGES = 1_000  # of the shipped test images, evenly spread
 CLUSTERS = 10  # of the map that ships
 TYPICAL = 5  # pictures nearest to its centre that stand for a cluster
@@ -82,21 +92,38 @@ def group(points: Tensor, clusters: int, *, seed: int = 0, typical: int = TYPICA
     if not 1 <= clusters <= len(points):
         raise ValueError(f"{len(points)} points can't form {clusters} clusters.")
     means = KMeans(clusters, n_init=STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]
-    found = means.fit_predict(points.numpy())
-    order = np.argsort(-np.bincount(found, minlength=clusters), kind="stable")
-    assigned = np.argsort(order)[found]
-    distances = means.transform(points.numpy())[:, order]
+    return _largest_first(points, means.fit_predict(points.numpy()), typical)
+
+
+def merge(points: Tensor, places: Tensor, clusters: int, *, typical: int = TYPICAL) -> Clusters:
+    """Average linkage of places (N, 2), where points (N, D) lie on a plane -> clusters. It takes
+    memory for the distances of all pairs. Raises ValueError for more clusters than points."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    if not 1 <= clusters <= len(points):
+        raise ValueError(f"{len(points)} points can't form {clusters} clusters.")
+    linkage = AgglomerativeClustering(clusters, linkage="average")
+    return _largest_first(points, linkage.fit_predict(places.numpy()), typical)
+
+
+def _largest_first(points: Tensor, found: NDArray[np.integer], typical: int) -> Clusters:
+    """Clusters by size, each with the points (N, D) that lie nearest to the mean of its own."""
+    order = np.argsort(-np.bincount(found), kind="stable")
+    assigned = torch.from_numpy(np.argsort(order)[found])
     nearest = []
-    for cluster in range(clusters):
-        members = np.flatnonzero(assigned == cluster)
-        first = np.argsort(distances[members, cluster], kind="stable")[:typical]
-        nearest.append(tuple(members[first].tolist()))
-    return Clusters(torch.from_numpy(assigned), tuple(nearest))
+    for cluster in range(len(order)):
+        members = torch.nonzero(assigned == cluster)[:, 0]
+        distance = (points[members] - points[members].mean(dim=0)).norm(dim=1)
+        nearest.append(tuple(members[distance.argsort(stable=True)[:typical]].tolist()))
+    return Clusters(assigned, tuple(nearest))
 
 
-def project(points: Tensor, method: Method, *, seed: int = 0) -> Tensor:
+def project(points: Tensor, method: Method, *, seed: int | None = None) -> Tensor:
     """Points (N, D) -> places on a plane, float32 (N, 2). Each axis is scaled by itself, so that
-    they fill [-1, 1] both ways: neither axis has a unit."""
+    they fill [-1, 1] both ways: neither axis has a unit.
+
+    seed: t-SNE begins at random places; without one, at those of PCA.
+    """
     if method == "PCA":
         from sklearn.decomposition import PCA
 
@@ -104,7 +131,8 @@ def project(points: Tensor, method: Method, *, seed: int = 0) -> Tensor:
     else:
         from sklearn.manifold import TSNE
 
-        plane = TSNE(2, init="pca", random_state=seed).fit_transform(points.numpy())
+        start = "pca" if seed is None else "random"
+        plane = TSNE(2, init=start, random_state=seed or 0).fit_transform(points.numpy())
     places = torch.from_numpy(np.asarray(plane, np.float32))
     low, high = places.aminmax(dim=0)
     return ((2 * places - low - high) / (high - low)).clamp(-1, 1)  # or rounding leaves it
@@ -137,7 +165,7 @@ def pictures(dataset: str) -> Images:
     return sample[:: len(sample) // IMAGES]
 
 
-def chart(dataset: str, *, clusters: int, method: Method) -> Iterator[Chart]:
+def chart(dataset: str, *, clusters: int, method: Method, grouping: Grouping) -> Iterator[Chart]:
     """The map of a data set's pictures, in so many clusters: one record.
 
     At once where it ships for the weights that are there; else t-SNE takes about 15 seconds, once.
@@ -145,14 +173,19 @@ def chart(dataset: str, *, clusters: int, method: Method) -> Iterator[Chart]:
     weights = _weights(dataset)
     yield Chart(
         _places(dataset, method, weights),
-        _clusters(dataset, clusters, weights),
+        _clusters(dataset, clusters, grouping, weights),
         _predicted(dataset, weights),
     )
 
 
-def grouping(dataset: str, clusters: int) -> Clusters:
-    """The clusters of the map, without its places."""
-    return _clusters(dataset, clusters, _weights(dataset))
+def opening(dataset: str) -> tuple[Method, Grouping]:
+    """The map that nobody has to wait for."""
+    return ("t-SNE", "linkage") if is_kept(dataset) else ("PCA", "k-means")
+
+
+def opening_clusters(dataset: str) -> Clusters:
+    """The clusters of that map."""
+    return _clusters(dataset, CLUSTERS, opening(dataset)[1], _weights(dataset))
 
 
 def is_kept(dataset: str) -> bool:
@@ -161,12 +194,13 @@ def is_kept(dataset: str) -> bool:
 
 
 def write(dataset: str, folder: Path = data.SAMPLES) -> Path:
-    """Write what ships: the map by t-SNE, 10 clusters, and the predictions."""
+    """Write what ships: the map by t-SNE, its 10 clusters, and the predictions."""
     path = folder / f"map-{dataset}.safetensors"
     points = features(dataset, pictures(dataset).images)
-    clusters = group(points, CLUSTERS)
+    places = project(points, "t-SNE").half()
+    clusters = merge(points, places.float(), CLUSTERS)
     tensors = {
-        "places": project(points, "t-SNE").half(),
+        "places": places,
         "assigned": clusters.assigned.to(torch.uint8),
         "typical": pad_sequence(
             [torch.tensor(row, dtype=torch.int16) for row in clusters.typical],
@@ -212,10 +246,13 @@ def _places(dataset: str, method: Method, weights: str) -> Tensor:
 
 
 @functools.lru_cache(maxsize=64)
-def _clusters(dataset: str, clusters: int, weights: str) -> Clusters:
+def _clusters(dataset: str, clusters: int, grouping: Grouping, weights: str) -> Clusters:
+    if grouping == "k-means":
+        return group(_features(dataset, weights), clusters)
     kept = _kept(dataset, weights) if clusters == CLUSTERS else None
     if kept is None:
-        return group(_features(dataset, weights), clusters)
+        places = _places(dataset, "t-SNE", weights)
+        return merge(_features(dataset, weights), places, clusters)
     typical = (row[row != NONE].tolist() for row in kept["typical"])
     return Clusters(kept["assigned"].long(), tuple(map(tuple, typical)))
 

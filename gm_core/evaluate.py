@@ -21,13 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gm_core import attributes, checkpoints, data, edit_success
+from gm_core import attributes, checkpoints, data, edit_success, separation
 from gm_core.autoregressive import PixelModel
 from gm_core.data import Images
 from gm_core.families import FAMILIES
 from gm_core.files import write_bytes
 from gm_core.instruct_pix2pix import InstructPix2Pix
 from gm_core.metrics import as_levels, log_probs
+from gm_core.simclr import SimCLR
 from gm_core.vae import VAE
 
 
@@ -75,6 +76,8 @@ def evaluate(
     figures = FAMILIES[info.family].measure(model, test, **options)
     if isinstance(model, VAE) and info.dataset == attributes.DATASET:
         figures += attributes.measure(model, test, data.load(info.dataset, "train", root))
+    if isinstance(model, SimCLR):
+        figures.append(separation.neighbours(model, test, data.load(info.dataset, "train", root)))
     curve = {}
     if isinstance(model, InstructPix2Pix):
         curve = {"tradeoff": edit_success.tradeoff(model, test)}

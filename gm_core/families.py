@@ -25,6 +25,8 @@ from gm_core import (
     pixelrnn,
     readings,
     realism,
+    separation,
+    simclr,
     vae,
 )
 
@@ -117,6 +119,15 @@ FAMILIES = {
         golden=paradigms.golden,
         measure=readings.measure,
         recipes="gm_core.training.paradigms",
+    ),
+    "simclr": Family(
+        title="SimCLR",
+        paper="Chen et al. 2020",
+        config=simclr.SimCLRConfig,
+        model=simclr.SimCLR,
+        golden=simclr.golden,
+        measure=separation.measure,
+        recipes="gm_core.training.simclr",
     ),
     "instruct-pix2pix": Family(
         title="InstructPix2Pix",

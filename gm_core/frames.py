@@ -1,10 +1,15 @@
-"""The frozen records that samplers and trainers yield."""
+"""The frozen records that samplers and trainers yield, and the check that they hold numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypeVar
 
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,41 @@ class TrainingRecord:
     def loss(self) -> float:
         """The first of the losses."""
         return next(iter(self.losses.values()))
+
+
+class NotFinite(FloatingPointError):
+    """A model computed NaN or infinity; the message names the field that holds it."""
+
+
+def finite(record: T, name: str = "") -> T:
+    """The record itself, or whatever else holds numbers: a tensor, a tuple, a float.
+
+    Raises NotFinite if any of its numbers is NaN or infinite: images would show that as black, and
+    what is decided by comparison would come out as if nothing had happened. No record has such a
+    number on purpose: what is not measured yet is None.
+
+    name: what the message calls it, if not by its class.
+    """
+    for where, value in _numbers(record, name or type(record).__name__):
+        is_finite = value.isfinite().all() if isinstance(value, Tensor) else math.isfinite(value)
+        if not is_finite:
+            raise NotFinite(
+                f"The model's numbers went astray, so there is nothing to show ({where} is not "
+                "finite): try other settings, or another model."
+            )
+    return record
+
+
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, Tensor | float]]:
+    """Every number and tensor of numbers that a value holds, by its name there."""
+    if isinstance(value, Tensor | float):
+        yield name, value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _numbers(getattr(value, field.name), f"{name}.{field.name}")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}.{key}")
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _numbers(item, name)

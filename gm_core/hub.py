@@ -15,16 +15,12 @@ one that the commit names; until then it lies beside, and the next fetch goes on
 
 from __future__ import annotations
 
-import errno
-import gc
 import hashlib
 import math
 import os
 import re
-import shutil
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -36,6 +32,8 @@ from typing import BinaryIO, Literal, TypeVar
 import torch
 from safetensors import safe_open
 
+from gm_core import memory
+from gm_core.files import FULL, free_bytes
 from gm_core.instruct_pix2pix import InstructPix2Pix, read
 
 T = TypeVar("T")
@@ -159,7 +157,6 @@ BEAT = 0.2  # seconds after which a record comes although nothing has happened
 PAUSE = 0.1  # seconds between records while much happens
 PATIENCE = 2  # attempts at a file in a row that bring nothing of it
 BLOCK = 8 << 20  # bytes that are hashed at a time
-FULL = (errno.ENOSPC, errno.EDQUOT)
 # The names are those of httpx, which huggingface_hub 2 has under another name. The first that is
 # anywhere in the chain of an error counts.
 NETWORK: Mapping[str, Cause] = {
@@ -273,7 +270,7 @@ def _fetch(
     def too_full() -> HubError:
         return HubError("disk", f"{(total - progress('').bytes_done) / 1e9:.1f} GB", str(cache))
 
-    if _free(cache) < total - progress("").bytes_done:
+    if free_bytes(cache) < total - progress("").bytes_done:
         raise too_full()
 
     # One process fetches, the others watch. A generator's steps may be run by different threads.
@@ -441,12 +438,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _free(folder: Path) -> int:
-    """Bytes that are free on the disk of a folder, which may have to be made first."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    return shutil.disk_usage(existing).free
-
-
 def _raise_for(status: int) -> None:
     """Raises HubError unless a request was answered."""
     if status in (200, 206):
@@ -460,16 +451,9 @@ def _raise_for(status: int) -> None:
     raise HubError("server" if status >= 500 else "stranger")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what led to it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 def _network(error: BaseException) -> Cause | None:
     """What is wrong with the network, if that is what an error is about."""
-    names = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
+    names = {kind.__name__ for link in memory.chain(error) for kind in type(link).__mro__}
     return next((cause for name, cause in NETWORK.items() if name in names), None)
 
 
@@ -539,7 +523,7 @@ def load(
         except HubError:
             raise
         except Exception as error:
-            if not _is_shortage(error):
+            if not memory.is_shortage(error):
                 raise HubError("pipeline", str(folder)) from error
             _give_back(error)
         else:
@@ -607,24 +591,10 @@ def guarded(frames: Iterator[T]) -> Iterator[T]:
         yield from frames
         return
     except (RuntimeError, MemoryError, OSError) as error:
-        if not _is_shortage(error):
+        if not memory.is_shortage(error):
             raise
         _give_back(error)
     raise HubError("memory")
-
-
-def _is_shortage(error: BaseException) -> bool:
-    """Whether memory ran out, of whichever kind."""
-    for link in _chain(error):
-        if isinstance(link, (torch.OutOfMemoryError, MemoryError)):
-            return True
-        if isinstance(link, OSError) and link.errno == errno.ENOMEM:
-            return True
-        if isinstance(link, RuntimeError) and re.search(
-            "not enough memory|out of memory|can't allocate memory|ALLOC_FAILED", str(link)
-        ):
-            return True
-    return False
 
 
 def _give_back(shortage: BaseException | None = None) -> None:
@@ -632,8 +602,4 @@ def _give_back(shortage: BaseException | None = None) -> None:
     _state.loaded = None
     if shortage is not None:
         _state.shortages += 1
-        for link in _chain(shortage):
-            traceback.clear_frames(link.__traceback__)
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    memory.give_back(shortage)

@@ -32,7 +32,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from gm_core.files import write_bytes, write_safetensors
-from gm_core.frames import Frame
+from gm_core.frames import Frame, NotFinite
 from gm_core.instructions import phrase
 from gm_core.randomness import stream
 from gm_core.scenes import EDITS
@@ -150,8 +150,8 @@ class InstructPix2Pix(nn.Module):
 
         image: float (3, H, W) in [0, 1], H and W multiples of `factor` times what the U-Net halves.
         mask: bool (H, W), where the picture may change; None is everywhere. `takes_apart` adds what
-        each of the three predictions amounts to. Raises FloatingPointError if a result is not
-        finite, Flagged if the safety checker objects.
+        each of the three predictions amounts to. Raises NotFinite if a result is not finite,
+        Flagged if the safety checker objects.
         """
         device, dtype = self.unet.device, self.unet.dtype
         generator = stream(seed)
@@ -187,7 +187,7 @@ class InstructPix2Pix(nn.Module):
             if is_last or step % every == 0:
                 result = self.decode(latents if is_last else guess)
                 if not result.isfinite().all():
-                    raise FloatingPointError(f"The edit's picture is not finite at step {step}.")
+                    raise NotFinite(f"The edit's picture is not finite at step {step}.")
                 if is_last:
                     self._check(result)
                 guesses = None

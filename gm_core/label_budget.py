@@ -59,7 +59,7 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of labels that are wrong
 SPLIT, DRAW, NOISE, WEIGHTS, BATCHES = range(5)  # random streams (seed, which)
 BATCH = 250  # pictures that are judged at a time
 NEIGHBOURS = 10  # that a picture is linked to
-STAY = 0.9  # how much a picture listens to its neighbours, against its own label
+STAY = 0.95  # how much a picture listens to its neighbours, against its own label
 RESTARTS = 4  # of k-means, of which the tightest clusters count
 
 MEASURED = data.SAMPLES / "label_budget.json"

@@ -26,6 +26,7 @@ from torch import Tensor
 from gm_core import checkpoints, data
 from gm_core.classifier import Classifier
 from gm_core.data import Images, MissingData
+from gm_core.frames import finite
 from gm_core.gan import GAN
 from gm_core.randomness import stream
 from gm_core.realism import among, surroundings
@@ -83,11 +84,13 @@ def classifier_of(dataset: str) -> Classifier | None:
 @torch.no_grad()
 def features(dataset: str, images: Tensor) -> Tensor:
     """Points that lie near for pictures that look alike: (N, C, H, W) in [0, 1] -> (N, F), on the
-    CPU. Without a classifier, mean colours of 8 by 8 squares."""
+    CPU. Without a classifier, mean colours of 8 by 8 squares. Raises NotFinite."""
     classifier = classifier_of(dataset)
     if classifier is None:
-        return F.adaptive_avg_pool2d(images.cpu(), POOLED).flatten(1)
-    return torch.cat([classifier.features(part).cpu() for part in images.split(BATCH)])
+        points = F.adaptive_avg_pool2d(images.cpu(), POOLED).flatten(1)
+    else:
+        points = torch.cat([classifier.features(part).cpu() for part in images.split(BATCH)])
+    return finite(points, "features")
 
 
 def distances(query: Tensor, points: Tensor, *, exact: bool = True) -> Tensor:
@@ -142,7 +145,7 @@ def _compare(
         # The features are what the last layer decides by.
         shown=None
         if classifier is None
-        else classifier.head(points.to(classifier.device)).argmax(dim=1).cpu(),
+        else finite(classifier.head(points.to(classifier.device)), "logits").argmax(dim=1).cpu(),
     )
 
 

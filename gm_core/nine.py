@@ -3,7 +3,7 @@
     supervised      classification, regression, object detection, semantic segmentation and
                     captioning: one network that was shown canvases with all of these answers
     unsupervised    each piece of ink, as MNIST has its digits, among test images:
-                    clustering                  the nearest centre of k-means
+                    clustering                  the cluster of its nearest neighbour
                     dimensionality reduction    its code of two numbers, by a VAE
                     feature learning            its nearest neighbours, by learnt features
                     density estimation          -log p(x), exact, by a PixelCNN
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from gm_core import canvas, checkpoints, clusters, data
 from gm_core.canvas import BACKGROUND, INK, MOST_DIGITS, Canvases
-from gm_core.clusters import CLUSTERS, Clusters
+from gm_core.clusters import Clusters
 from gm_core.metrics import as_levels, as_pictures
 from gm_core.neighbours import distances
 from gm_core.paradigms import CLASSES, Found, Reading
@@ -72,7 +72,6 @@ class Landmarks:
     codes: Tensor  # float32 (N, 2)
     features: Tensor  # float32 (N, D)
     clusters: Clusters
-    centres: Tensor  # float32 (clusters, D)
 
 
 # --- questions ------------------------------------------------------------------------------------
@@ -114,11 +113,11 @@ def look(images: Tensor) -> tuple[Piece, ...]:
     known = landmarks()
     pictures = images[:, None]
     points = features(DATASET, pictures)
-    assigned = distances(points, known.centres).argmin(1).tolist()
     plane, density = checkpoints.load(PLANE), checkpoints.load(DENSITY)
     codes = plane.encode(as_pictures(plane, pictures))[0].tolist()
     nats = -density.log_prob(as_levels(density, pictures))
     by_features = distances(points, known.features).topk(NEIGHBOURS, largest=False).indices
+    assigned = known.clusters.assigned[by_features[:, 0]].tolist()
     by_pixels = distances(pictures.flatten(1).float(), known.images.flatten(1))
     by_pixels = by_pixels.topk(NEIGHBOURS, largest=False).indices
     return tuple(
@@ -149,12 +148,11 @@ def landmarks() -> Landmarks:
 def _landmarks(_root: Path) -> Landmarks:
     images = clusters.pictures(DATASET).images
     points = features(DATASET, images)
-    # The very clusters, and so the letters, that the map of test images has.
-    groups = clusters.grouping(DATASET, CLUSTERS)
-    centres = [points[groups.assigned == cluster].mean(0) for cluster in range(CLUSTERS)]
+    # The very clusters, and so the letters, that the map of test images opens with.
+    groups = clusters.opening_clusters(DATASET)
     plane = checkpoints.load(PLANE)
     codes = plane.encode(as_pictures(plane, images))[0].cpu()
-    return Landmarks(images, codes, points, groups, torch.stack(centres))
+    return Landmarks(images, codes, points, groups)
 
 
 # --- the supervised answers beside the truth ------------------------------------------------------

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gm_core.canvas import BACKGROUND, MOST_DIGITS, SIZE, Canvases
+from gm_core.frames import finite
 
 CLASSES = 10
 WORDS = ("<end>", "a", *"0123456789", "left", "of", "above")
@@ -163,8 +164,8 @@ class Paradigms(nn.Module):
 
     @torch.no_grad()
     def read(self, images: Tensor) -> list[Reading]:
-        """All five answers: canvases (B, 1, 64, 64) in [0, 1]."""
-        maps = self(images.to(self.device))
+        """All five answers: canvases (B, 1, 64, 64) in [0, 1]. Raises NotFinite."""
+        maps = finite(self(images.to(self.device)))
         masks, captions = maps.mask.argmax(1).cpu(), self.write(maps.memory)
         return [
             Reading(found, mask, caption)
@@ -176,7 +177,7 @@ class Paradigms(nn.Module):
         """Captions, the likeliest word each time: (B, places, width)."""
         words = memory.new_zeros(len(memory), 1, dtype=torch.long)
         for _ in range(MOST_WORDS):
-            following = self.captioner(words, memory)[:, -1].argmax(1)
+            following = finite(self.captioner(words, memory)[:, -1], "caption").argmax(1)
             words = torch.cat([words, following[:, None]], 1)
         return [sentence(row) for row in words[:, 1:].tolist()]
 

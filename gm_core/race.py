@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from gm_core.autoregressive import Method, PixelConfig, PixelModel, as_labels
+from gm_core.frames import finite
 
 FORCED_REPEATS = 3
 
@@ -111,6 +112,7 @@ class Runner:
         started = time.perf_counter()
         frame = next(self.frames)  # its tensors are on the CPU: whatever device worked is finished
         self.seconds += time.perf_counter() - started
+        finite(frame)  # lanes hold nothing but the drawn levels
         self.image, self.levels, self.drawn = frame.images[0], frame.levels, frame.step
         self.pieces += 1
 
