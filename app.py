@@ -1,33 +1,78 @@
-"""Open the demo: `python app.py [--host HOST] [--port PORT] [--share]`."""
+"""Open the demo: `python app.py [--host HOST] [--port PORT] [--share] [--mcp] [--engine ray]`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Gradio reads these as it is imported: say nothing to anybody, fetch nothing from anywhere.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Its statistics of who used what: for every request it would go through all that it remembers.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
 
-import gradio as gr
+try:
+    tempfile.gettempdir()  # which Gradio also asks for as it is imported
+except FileNotFoundError:
+    sys.exit(
+        "There is no room for temporary files: make room on the disk, or name a folder on another "
+        "one with TMPDIR."
+    )
 
+from gradio.route_utils import FnIndexInferError
+from starlette.middleware import Middleware
+
+from demo import openings, replicas, tools, zero_gpu
+from demo.front_page import FrontPage
+from demo.sessions import Sessions
+from demo.strangers import FetchesNothing, no_such_endpoint
 from demo.theme import CSS, theme
 from demo.ui import build_demo
+from demo.uploads import RoomForUploads
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 
-def launch(*, host: str, port: int | None, share: bool, block: bool) -> tuple[gr.Blocks, str]:
+def launch(
+    *, host: str, port: int | None, share: bool, block: bool, mcp: bool = False
+) -> tuple[gr.Blocks, str]:
     """Open the demo; returns it with its local address, at the end if it is to `block`."""
-    demo = build_demo()
-    _, url, _ = demo.launch(
-        server_name=host,
-        server_port=port,
-        share=share,
-        prevent_thread_lock=not block,
-        theme=theme(),
-        css=CSS,
-        footer_links=["api"],
-        run_history=False,
-    )
+    zero_gpu.use()
+    with openings.beforehand():
+        demo = build_demo()
+    with tools.launching():
+        _, url, _ = demo.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            prevent_thread_lock=True,
+            theme=theme(),
+            css=CSS,
+            footer_links=["api"],
+            run_history=False,
+            mcp_server=mcp,
+            app_kwargs={
+                "middleware": [
+                    Middleware(FetchesNothing),
+                    Middleware(FrontPage),
+                    Middleware(RoomForUploads),
+                ],
+                "exception_handlers": {FnIndexInferError: no_such_endpoint},
+            },
+        )
+    demo.app.state_holder = Sessions(demo)
+    if mcp:
+        tools.keep_to_them(demo)
+    if block:
+        demo.block_thread()
     return demo, url
 
 
@@ -37,8 +82,35 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
     parser.add_argument("--share", action="store_true", help="a public link through Gradio")
+    parser.add_argument("--mcp", action="store_true", help="tools for language models, too")
+    parser.add_argument(
+        "--engine", choices=("process", "ray"), default="process",
+        help="where the work is done: in this process, or on Ray Serve replicas",
+    )  # fmt: skip
+    parser.add_argument("--replicas", type=Path, help="how many of them: a TOML file")
     arguments = parser.parse_args()
-    launch(host=arguments.host, port=arguments.port, share=arguments.share, block=True)
+    if arguments.mcp and not tools.are_possible():
+        parser.error(tools.MISSING)
+    with ExitStack() as stack:
+        if arguments.engine == "ray":
+            if not replicas.are_possible():
+                parser.error(replicas.MISSING)
+            table = replicas.DEFAULT
+            if arguments.replicas:
+                try:
+                    table = replicas.read_table(arguments.replicas)
+                except replicas.BadTable as error:
+                    parser.error(str(error))
+            stack.enter_context(replicas.serving(table))
+            # Ray would abort; the cluster is to be taken down in order.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        launch(
+            host=arguments.host,
+            port=arguments.port,
+            share=arguments.share,
+            block=True,
+            mcp=arguments.mcp,
+        )
 
 
 if __name__ == "__main__":

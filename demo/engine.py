@@ -1,26 +1,31 @@
-"""Where work runs.
+"""Where work runs, and how much of it at once.
 
 Handlers reach everything that takes time through `stream(call, **arguments)`, which yields the
 records of a named generator of gm_core. Arguments are plain and models are named, not passed, so
 that the same call can run in another process.
+
+Work is grouped by cost. Each group has places of its own, so that no tab starves another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 
 import gm_core
-from gm_core import checkpoints, data, hub
+from demo import inputs
+from demo.places import Places, is_wanted
+from gm_core import checkpoints, data, hub, memory
 from gm_core.autoregressive import Method
-from gm_core.clusters import Chart
+from gm_core.clusters import Chart, Grouping
 from gm_core.clusters import Method as Projection
 from gm_core.clusters import chart as chart_pictures
 from gm_core.dependency import Dependency, dependencies
 from gm_core.forcing import ForcingFrame, force
-from gm_core.frames import Frame, Scores
+from gm_core.frames import Frame, NotFinite, Scores, finite
 from gm_core.gan import forge as forge_images
 from gm_core.gan import judge as judge_images
 from gm_core.gan_lab import train as train_gan
@@ -52,12 +57,19 @@ from gm_core.surprise import surprise as score
 
 Group = Literal["opening", "sampling", "quick", "live", "editing", "fetching"]
 
-# How many requests of a group run at once. Two samplers of one image each took longer side by side
-# than one after the other, because they wait for Python's lock; of eight or more, a fifth less.
-# What a page opens with is drawn once for all ("opening"), and waits for nobody's sampling.
-LIMITS: dict[Group, int] = {
-    "opening": 1, "sampling": 1, "quick": 4, "live": 1, "editing": 1, "fetching": 8
-}  # fmt: skip
+
+# Two samplers of one image each took longer side by side than one after the other, because they
+# wait for Python's lock; of eight or more, a fifth less. A race has clocks, which another one would
+# slow down. What a page opens with is drawn once for all ("opening"), and waits for nobody.
+GROUPS: dict[Group, Places] = {
+    "opening": Places(running=1, waiting=400, seconds=60, is_told=False),
+    "sampling": Places(running=1, waiting=40, seconds=60),
+    "quick": Places(running=4, waiting=400, seconds=60, is_told=False),
+    "live": Places(running=1, waiting=10, seconds=600),
+    "editing": Places(running=1, waiting=20, seconds=120),
+    "fetching": Places(running=8, waiting=40, seconds=7200),
+}
+FULL_SIZE_SECONDS = 3600.0  # of an edit by the full-size model, which may have no GPU
 # The server runs the steps of a generator in ever other threads, and each would start a pool of its
 # own: 16 images took nearly twice as long with two threads as with one.
 TORCH_THREADS = 1
@@ -228,9 +240,11 @@ def invert(
     )
 
 
-def chart(dataset: str, *, clusters: int, method: Projection) -> Iterator[Chart]:
+def chart(
+    dataset: str, *, clusters: int, method: Projection, grouping: Grouping
+) -> Iterator[Chart]:
     """The record of `gm_core.clusters.chart`."""
-    yield from chart_pictures(dataset, clusters=clusters, method=method)
+    yield from chart_pictures(dataset, clusters=clusters, method=method, grouping=grouping)
 
 
 def ask(model: str, *, label: int | None, count: int, seed: int) -> Iterator[Reply]:
@@ -279,40 +293,88 @@ def edit(
     yield from hub.guarded(frames) if model == hub.FULL_SIZE.repo else frames
 
 
-CALLS: dict[str, Callable[..., Iterator[Any]]] = {
-    "sample": sample,
-    "dependency": dependency,
-    "surprise": surprise,
-    "race": race,
-    "forcing": forcing,
-    "train_masks": train_masks,
-    "train_gan": train_gan,
-    "encode": encode,
-    "decode": decode,
-    "tighten": tighten,
-    "survey": survey,
-    "forge": forge,
-    "judge": judge,
-    "classify": classify,
-    "outliers": outliers,
-    "invert": invert,
-    "measure": measure,
-    "nearest": nearest,
-    "chart": chart,
-    "nine": nine,
-    "label_budget": label_budget,
-    "label_noise": label_noise,
-    "ask": ask,
-    "edit": edit,
+class Call(NamedTuple):
+    """A generator of records, and the group that it belongs to."""
+
+    group: Group
+    records: Callable[..., Iterator[Any]]
+
+
+CALLS: dict[str, Call] = {
+    "sample": Call("sampling", sample),
+    "dependency": Call("quick", dependency),
+    "surprise": Call("quick", surprise),
+    "race": Call("live", race),
+    "forcing": Call("sampling", forcing),
+    "train_masks": Call("live", train_masks),
+    "train_gan": Call("live", train_gan),
+    "encode": Call("quick", encode),
+    "decode": Call("quick", decode),
+    "tighten": Call("sampling", tighten),
+    "survey": Call("quick", survey),
+    "forge": Call("quick", forge),
+    "judge": Call("quick", judge),
+    "classify": Call("quick", classify),
+    "outliers": Call("sampling", outliers),
+    "invert": Call("sampling", invert),
+    "measure": Call("quick", measure),
+    "nearest": Call("quick", nearest),
+    "chart": Call("quick", chart),
+    "nine": Call("quick", nine),
+    "label_budget": Call("live", label_budget),
+    "label_noise": Call("live", label_noise),
+    "ask": Call("sampling", ask),
+    "edit": Call("editing", edit),
 }
+
+# Runs a call of a group somewhere: name, group, arguments -> its records.
+Backend = Callable[[str, Group, dict[str, Any]], Generator[Any, None, None]]
+
+
+def in_process(call: str, group: Group, arguments: dict[str, Any]) -> Generator[Any, None, None]:
+    """The records of a call that runs in this process."""
+    del group  # has its places in the queue
+    torch.set_num_threads(TORCH_THREADS)
+    yield from CALLS[call].records(**arguments)
+
+
+_backend: Backend = in_process
+
+
+def use(backend: Backend) -> Backend:
+    """Let all calls from now on run there; returns where they ran before."""
+    global _backend
+    before, _backend = _backend, backend
+    return before
 
 
 def stream(call: str, **arguments: Any) -> Iterator[Any]:
-    """The records of a named call, as they come. Closing the iterator ends the work."""
-    torch.set_num_threads(TORCH_THREADS)
-    yield from CALLS[call](**arguments)
+    """The records of a named call, as they come. Closing the iterator ends the work.
+
+    At every record it looks whether somebody still waits for it, and whether its time is up. What
+    goes wrong by itself, numbers that are none and memory that runs out, is said in one sentence.
+    """
+    group = CALLS[call].group
+    is_full_size = arguments.get("model") == hub.FULL_SIZE.repo
+    seconds = FULL_SIZE_SECONDS if is_full_size else GROUPS[group].seconds
+    ends = time.monotonic() + seconds
+    records = _backend(call, group, arguments)
+    try:
+        for record in memory.spared(records):
+            if not is_wanted():
+                raise inputs.refusal("Nobody waits for this any more.")
+            if time.monotonic() > ends:
+                raise inputs.refusal(
+                    f"This took longer than {seconds:.0f} s and was ended, so that others get "
+                    "their turn. Ask for less at once."
+                )
+            yield finite(record)
+    except (NotFinite, memory.OutOfMemory) as error:
+        raise inputs.refusal(str(error)) from None
+    finally:
+        records.close()
 
 
 def event(group: Group) -> dict[str, Any]:
-    """What an event listener needs to run within a group's limit."""
-    return {"concurrency_id": group, "concurrency_limit": LIMITS[group]}
+    """What an event listener needs to run within a group's places."""
+    return {"concurrency_id": group, "concurrency_limit": GROUPS[group].running}
