@@ -31,14 +31,20 @@ CSS = """
 .dark { --gm-real: #56b4e9; --gm-unknown: #6f6f6f; --color-accent: #56b4e9; }
 .gradio-container { width: 100%; max-width: 1400px !important; margin: 0 auto; }
 .gradio-container .prose p, .gradio-container .prose li { max-width: 78ch; }
-.gm-title { display: flex; flex-wrap: wrap; gap: 0 1.2rem; align-items: baseline; }
-.gm-title h1 { font-size: 1.4rem; margin: 0; }
-.gm-title p { color: var(--body-text-color-subdued); margin: 0; max-width: none !important; }
+.gm-top {
+  flex-wrap: nowrap !important; align-items: baseline !important; gap: 0 1.2rem !important;
+}
+.gm-top > * { min-width: 0 !important; overflow: visible !important; }
+.gm-top > :first-child { flex: 1 1 0 !important; }
+.gm-top > :last-child { flex: 0 0 auto !important; width: auto; }
 .gm-idea {
   font-size: 1.1rem; line-height: 1.5;
   display: flex; flex-wrap: wrap; gap: .2rem 2rem; align-items: baseline;
 }
 .gm-equation { font-family: "STIX Two Math", "Cambria Math", Georgia, serif; font-size: 1.2rem; }
+.gradio-container :is(p, div).gm-question {
+  margin: 0; max-width: 105ch; font-size: 1rem; line-height: 1.5;
+}
 .gm-quiet { color: var(--body-text-color-subdued); font-size: .92rem; }
 .gm-status { min-height: 3.2em; margin: 0; font-variant-numeric: tabular-nums; }
 .gm-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -48,6 +54,41 @@ CSS = """
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
 }
 .gm-scroll { overflow-x: auto; }
+/* Whoever comes by keyboard sees where: Gradio hides it on its own buttons, tabs and sliders. */
+.gradio-container :is(button, summary, select, textarea, input) {
+  &:focus-visible { outline: 2px solid var(--body-text-color) !important; outline-offset: 2px; }
+}
+.gradio-container .tab-container button:focus-visible { outline-offset: -3px; }
+/* Rules for a width stand within a rule: Gradio moves those outside out of its frame's reach.
+   On a phone the margins of wide pages take too much, and a thumb is wider than an arrow. */
+.gradio-container {
+  @media (max-width: 460px) {
+    & > .main { padding: 10px 12px; }
+    .tab-wrapper { margin-bottom: 0; }
+    .gm-idea { font-size: 1rem; }
+    .gm-equation { font-size: 1.05rem; }
+  }
+  @media (pointer: coarse), (max-width: 460px) {
+    .tab-container.wrap button { height: 40px; padding: 0 10px; }
+    button.sm { min-height: 40px; }
+  }
+}
+/* For the last row: all of it larger, and nothing in pale grey. A list of choices is laid over the
+   page at a place in true pixels: it is not zoomed, its letters are. */
+html.beamer {
+  --gm-beamer: 1;
+  @media (min-width: 761px) { --gm-beamer: 1.2; }
+  @media (min-width: 1600px) { --gm-beamer: 1.4; }
+}
+html.beamer .gradio-container {
+  zoom: var(--gm-beamer);
+  --body-text-color-subdued: var(--body-text-color);
+  --block-info-text-color: var(--body-text-color);
+  --block-title-text-color: var(--body-text-color);
+  .tab-wrapper { margin-bottom: 0; }
+  .options { zoom: calc(1 / var(--gm-beamer)); }
+  .options li { font-size: calc(var(--gm-beamer) * 1rem); }
+}
 """
 
 

@@ -48,6 +48,7 @@ TITLES = {
     "gan-mnist-collapsed": "GAN, collapsed on purpose",
     "instruct-pix2pix-mini": "InstructPix2Pix, miniature",
     "paradigms-canvas": "Reader of canvases",
+    "simclr-mnist": "SimCLR",
     "classifier-mnist": "Classifier",
     "classifier-fashion": "Classifier, clothes",
 }

@@ -41,7 +41,8 @@ FIRST_COMPLETIONS = 4  # of the picture that the tab opens with, which must not 
 FIRST_EXAMPLE, FIRST_HIDDEN_ROW, FIRST_SEED = 3, 14, 7
 
 QUESTION = """
-<p>How could the rest of an image look? Hide a part of it, and the model draws that part several
+<p class="gm-question">
+How could the rest of an image look? Hide a part of it, and the model draws that part several
 times, each time with other dice. Where do the completions agree, and where is everything open?</p>
 <p class="gm-quiet">The model only looks back: it draws a hidden pixel from the pixels above it and
 those to its left. So it continues well what lies below the part that is known. What is hidden above
@@ -217,7 +218,7 @@ def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float | No
     known, count = settings["known"], len(frame.levels)
     hidden = known < 0
     untouched = bool((frame.levels == known)[:, ~hidden].all())
-    work = "drawn as the app started" if seconds is None else f"in {seconds:.2f} s"
+    work = "drawn beforehand" if seconds is None else f"in {seconds:.2f} s"
     bits = float(open_bits(frame, settings).sum())
     warm = "" if settings["temperature"] == 1 else f" at temperature {settings['temperature']:g}"
     line = (

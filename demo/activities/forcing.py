@@ -26,7 +26,8 @@ EACH = 2  # test digits of each class
 FIRST_DIGIT, FIRST_ROWS, FIRST_SEED = 16, 12, 7
 
 QUESTION = """
-<p>Why is training done in one pass, and drawing in hundreds of steps? A test digit is drawn again
+<p class="gm-question">
+Why is training done in one pass, and drawing in hundreds of steps? A test digit is drawn again
 in both ways, with the same dice. <b>Teacher forced</b>, as in training: every pixel is drawn given
 the <i>true</i> pixels before it. <b>Free running</b>, as in drawing: given the model's <i>own</i>
 pixels before it, after a true beginning. Green outlines are pixels that differ from the digit.</p>

@@ -103,7 +103,7 @@ def status_line(frame: PixelFrame, settings: dict[str, Any], seconds: float | No
     nats = -frame.log_prob.sum(dim=(1, 2, 3))
     of = "" if settings["class"] == ANY else f" | {settings['class']}"
     pixels = frame.levels.shape[2] * frame.levels.shape[3]
-    work = "drawn as the app started."
+    work = "drawn beforehand."
     if seconds is not None:
         work = f"in {seconds:.2f} s: {1000 * seconds / pixels:.2f} ms a pixel, all images together."
     if settings.get("changes"):
@@ -252,7 +252,7 @@ def build(tab: ModelTab) -> None:
         config = config_of(settings["model"])
         images = 2 if settings.get("changes") else settings["images"]
         values = config.height * config.width * config.channels
-        image, step = getattr(event, "image", None), getattr(event, "step", None)
+        image, step = inputs.detail(event, "image"), inputs.detail(event, "step")
         if not isinstance(image, int) or not isinstance(step, int):
             raise inputs.refusal("The player must say an image and a step.")
         image = inputs.whole(image, "Image", 0, images - 1)
@@ -262,7 +262,7 @@ def build(tab: ModelTab) -> None:
         return (
             image,
             step,
-            new_level(getattr(event, "level", None), config),
+            new_level(inputs.detail(event, "level"), config),
             gr.Button(interactive=True),
             f"What if the value last drawn, {place(image, step, settings)}, had come out "
             "differently? Set it: the model goes on from there with the same dice.",

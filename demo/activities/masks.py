@@ -32,7 +32,7 @@ RECENT = 20  # steps that a final loss is the mean of
 RIGHT, BROKEN, ALIKE = PREDICTIONS = ("right mask", "broken mask", "both alike")
 
 QUESTION = """
-<div class="gm-quiet">How can a convolution, which looks all around, predict a pixel from earlier
+<div class="gm-question">How can a convolution, which looks all around, predict a pixel from earlier
 ones only? A mask multiplies its weights: 1 keeps a weight, 0 silences it. Green is the pixel that
 looks.</div>
 """

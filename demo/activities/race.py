@@ -34,7 +34,8 @@ SECONDS_BETWEEN_LINES = 1.0  # text that changes faster can't be read
 WAITING = "Waiting for this machine: it runs one race at a time ..."
 
 QUESTION = """
-<p>What makes drawing slow? The same dice for all, one image each. The naive lane runs the whole
+<p class="gm-question">
+What makes drawing slow? The same dice for all, one image each. The naive lane runs the whole
 network once a pixel, as in the papers; the cached lanes keep what they have computed. The lanes
 take turns on this machine, and each clock runs only while its own lane works.</p>
 """
@@ -171,7 +172,7 @@ def build(tab: ModelTab) -> None:
     """The activity's contents, with the image on its lane that the cached PixelCNN will draw."""
     first = opening("7", 7)
     below = captions(first)
-    below[CACHED] = "drawn as the app started"
+    below[CACHED] = "drawn beforehand"
     line = (
         f"At the start line, with {first.lanes[0].total} pixels to draw each. Which lane will be "
         "last, and by how much? Guess, then start."

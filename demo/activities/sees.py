@@ -28,10 +28,10 @@ BLIND = {"pixelrnn-row-mnist": "right of its triangle"}  # what lies there is ca
 DIGITS = data.DATASETS["mnist"].class_names
 AVERAGED = 16
 FAINTEST = 1e-4  # share of the strongest at which the colours begin
-FIRST = ("3", 14, 14, False)  # digit, row, column, average: what is measured as the app starts
+FIRST = ("3", 14, 14, False)  # digit, row, column, average: what is measured beforehand
 
 QUESTION = """
-<p class="gm-quiet">Which pixels does the prediction of one pixel depend on? Click a pixel. The
+<p class="gm-question">Which pixels does the prediction of one pixel depend on? Click a pixel. The
 colours show how strongly every other pixel moves its prediction: the gradient, measured. The
 outline shows what the network can see at most, by its masks alone.</p>
 """
@@ -170,8 +170,8 @@ def measure(
 
 def choose(event: gr.EventData) -> tuple[int, int, int]:
     """The row and the column that were clicked, and a number that no click had before."""
-    row = inputs.whole(getattr(event, "row", None), "Row", 0, HEIGHT - 1)
-    column = inputs.whole(getattr(event, "column", None), "Column", 0, WIDTH - 1)
+    row = inputs.whole(inputs.detail(event, "row"), "Row", 0, HEIGHT - 1)
+    column = inputs.whole(inputs.detail(event, "column"), "Column", 0, WIDTH - 1)
     return row, column, serial()
 
 
@@ -197,7 +197,7 @@ def build(tab: ModelTab) -> None:
     row, column = (gr.Number(number, visible=False) for number in FIRST[1:3])
     click = gr.Number(visible="hidden", label="Click")
     canvas = maps(first, label=TITLE, elem_id=f"{tab.id}-sees-maps")
-    line = status(status_line(*FIRST[1:], "as the app started"), elem_id=f"{tab.id}-sees-status")
+    line = status(status_line(*FIRST[1:], "beforehand"), elem_id=f"{tab.id}-sees-status")
     whys = "".join(
         f"<p><b>{TITLES[model]}.</b> {why}</p>" for model, why in zip(MODELS, WHY, strict=True)
     )

@@ -44,7 +44,8 @@ SAME_NATS = 1e-3  # two scores that differ by less are equal but for rounding
 TEST_IMAGES = {"mnist": "test digits", "fashion": "test images of clothes"}
 
 QUESTION = """
-<p>How likely does the model find a picture? Its network predicts every pixel from the pixels before
+<p class="gm-question">
+How likely does the model find a picture? Its network predicts every pixel from the pixels before
 it: what it did not expect costs bits, and all bits together are −log p(x), exactly, in one pass.
 Draw, or pick a test image. Then turn it upside down, or shuffle its pixels: what does it cost
 now?</p>

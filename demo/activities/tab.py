@@ -6,7 +6,6 @@ import html
 from types import ModuleType
 
 import gradio as gr
-import torch
 
 from demo.activities import TITLES, ModelTab, headline
 from demo.components.lesson import lesson
@@ -16,7 +15,7 @@ from gm_core.families import FAMILIES
 
 def describe_models(tab: ModelTab) -> str:
     """A quiet line a model: what it is, its figure, its data."""
-    device = "GPU" if torch.cuda.is_available() else "CPU"
+    device = "CPU" if checkpoints.usual_device() == "cpu" else "GPU"
     lines = []
     for name in tab.models:
         info = checkpoints.describe(name)
@@ -35,9 +34,9 @@ def describe_models(tab: ModelTab) -> str:
 def build_tab(tab: ModelTab, idea: str, activities: tuple[ModuleType, ...]) -> gr.Tabs:
     """The tab's contents; the tabs of its activities, whose ids are <tab>-<module>."""
     gr.HTML(f"{idea}{describe_models(tab)}", padding=False)
-    with gr.Tabs(elem_id=f"{tab.id}-activities") as tabs:
+    with gr.Tabs(elem_id=f"{tab.id}-activities", overflow_behavior="wrap") as tabs:
         for activity in activities:
             with gr.Tab(activity.TITLE, id=f"{tab.id}-{activity.__name__.rpartition('.')[2]}"):
                 activity.build(tab)
-    lesson(tab.id)
+    lesson(tab.id, [activity.__name__.rpartition(".")[2] for activity in activities])
     return tabs

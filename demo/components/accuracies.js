@@ -198,7 +198,8 @@ function pointAt(event) {
   const all = state.value ? places() : [];
   if (!all.length) return;
   const { toX } = scales();
-  const x = event.clientX - find(".stage svg").getBoundingClientRect().left;
+  const zoom = element.currentCSSZoom ?? 1; // a beamer's large type
+  const x = (event.clientX - find(".stage svg").getBoundingClientRect().left) / zoom;
   point(all.reduce((best, each) => (Math.abs(toX(each) - x) < Math.abs(toX(best) - x) ? each : best)), false);
 }
 

@@ -9,7 +9,7 @@ const MOVE = 700; // ms from one map to the next
 const NAMED = 2; // classes that a cluster's mixture names
 const SHARP = 4; // backing pixels to a pixel of a typical image, for hard edges
 const MEANS = {
-  cluster: "What k-means put together. It saw no label; letters and colours mean nothing yet.",
+  cluster: "What was put together without a label: letters and colours mean nothing yet.",
   name: "Your name of a cluster, given to all its images at once.",
   prediction: "What a classifier says, which learnt from 60,000 labelled images.",
   hidden: "The truth is hidden: all points are grey until you have named the clusters, or ask.",
@@ -293,8 +293,8 @@ function drawNaming() {
 }
 
 function keep() {
-  const { dataset, clusters } = board();
-  props.value = { dataset, clusters, names: [...state.names], checked: state.isChecked };
+  const { dataset, grouping, clusters } = board();
+  props.value = { dataset, grouping, clusters, names: [...state.names], checked: state.isChecked };
 }
 
 // The server says what the names are worth.
@@ -352,7 +352,8 @@ marks.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
   const box = marks.getBoundingClientRect();
   const reach = event.pointerType === "mouse" ? REACH.mouse : REACH.touch;
-  const found = nearest(event.clientX - box.left, event.clientY - box.top, reach);
+  const zoom = element.currentCSSZoom ?? 1; // a beamer's large type
+  const found = nearest((event.clientX - box.left) / zoom, (event.clientY - box.top) / zoom, reach);
   if (found !== null) choose(found);
 });
 
@@ -483,8 +484,8 @@ function move(from) {
 }
 
 function take() {
-  const { dataset, clusters, places } = board();
-  const key = `${dataset} ${clusters}`;
+  const { dataset, grouping, clusters, places } = board();
+  const key = `${dataset} ${grouping} ${clusters}`;
   const isOther = !state.key.startsWith(`${dataset} `);
   const before = state.places;
   cancelAnimationFrame(moving);

@@ -1,12 +1,12 @@
 """A map of pictures that can be coloured in several ways, and the names that a student gives to the
 clusters on it.
 
-Its value is {"dataset", "clusters", "names", "checked"}: the map that the names are of, a name for
-each cluster ("" where there is none yet), and whether they are to be compared with the truth. Every
-other name triggers "input", and so does the button that checks them. The map itself, `board`, and
-the sheet of its pictures come apart from it: a map can change while the pictures stay. Colouring,
-highlighting and choosing a picture happen in the browser; the truth stays hidden until all clusters
-are named or the student asks for it.
+Its value is {"dataset", "grouping", "clusters", "names", "checked"}: the map that the names are of,
+a name for each cluster ("" where there is none yet), and whether they are to be compared with the
+truth. Every other name triggers "input", and so does the button that checks them. The map itself,
+`board`, and the sheet of its pictures come apart from it: a map can change while the pictures stay.
+Colouring, highlighting and choosing a picture happen in the browser; the truth stays hidden until
+all clusters are named or the student asks for it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Board:
     """What lies on the map: pictures as points."""
 
     dataset: str
+    grouping: str  # what made the clusters
     places: NDArray[np.floating]  # (N, 2) in [-1, 1]; y points up
     assigned: NDArray[np.integer]  # (N,): the cluster of each
     typical: Sequence[Sequence[int]]  # a cluster: the pictures that stand for it
@@ -59,6 +60,7 @@ class Board:
         return {
             "serial": serial(),
             "dataset": self.dataset,
+            "grouping": self.grouping,
             "clusters": clusters,
             "classNames": list(self.class_names),
             "places": np.round(self.places.astype(float), 3).tolist(),
@@ -89,6 +91,7 @@ def cluster_map(
     return gr.HTML(
         value={
             "dataset": board["dataset"],
+            "grouping": board["grouping"],
             "clusters": board["clusters"],
             "names": [""] * board["clusters"],
             "checked": False,

@@ -171,7 +171,8 @@ function pointAt(event) {
   if (!state.value?.x.length) return;
   const canvas = find(".plot");
   const { toX } = scales(canvas.clientWidth);
-  const distances = state.value.x.map((place) => Math.abs(toX(place) - event.offsetX));
+  const at = event.offsetX / (element.currentCSSZoom ?? 1); // a beamer's large type
+  const distances = state.value.x.map((place) => Math.abs(toX(place) - at));
   point(distances.indexOf(Math.min(...distances)), false);
 }
 

@@ -136,8 +136,7 @@ function fill(lane, { title, truth, missing, amounts }, isOnly) {
   for (const [name, value, means] of amounts) {
     const group = make("div", "", list);
     make("dt", "", group, name);
-    make("dd", "", group, value);
-    make("small", "", group, means);
+    make("small", "", make("dd", "", group, `${value} `), means);
   }
 }
 

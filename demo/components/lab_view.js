@@ -446,7 +446,8 @@ function point(at, byKey) {
 function pointBy(event) {
   const { known, toX } = state.shown || { known: [] };
   if (!known.length) return;
-  const far = known.map(({ dSteps }) => Math.abs(toX(dSteps) - event.offsetX));
+  const at = event.offsetX / (element.currentCSSZoom ?? 1); // a beamer's large type
+  const far = known.map(({ dSteps }) => Math.abs(toX(dSteps) - at));
   point(far.indexOf(Math.min(...far)), false);
 }
 

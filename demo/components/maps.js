@@ -375,9 +375,10 @@ function valueText(map, at) {
   return `level ${levels[0]}`;
 }
 
-function longestText({ item }) {
+function longestText({ item, field }) {
   if (item.kind === "picture") return item.channels === 3 ? "RGB 255 255 255" : "level 255";
-  return `${format(LONGEST)} ${item.unit}`;
+  const text = `${format(LONGEST)} ${item.unit}`.trim();
+  return field ? `${text}, though ${OUTSIDE}` : text;
 }
 
 function readOut(line, where, texts) {

@@ -620,8 +620,9 @@ element.addEventListener("click", (event) => {
   if (event.target.closest(".tiles")) {
     const box = event.target.getBoundingClientRect();
     const { columns, pitchX, pitchY } = tileLayout();
-    const column = Math.floor((event.clientX - box.left) / pitchX);
-    const row = Math.floor((event.clientY - box.top) / pitchY);
+    const zoom = element.currentCSSZoom ?? 1; // a beamer's large type
+    const column = Math.floor((event.clientX - box.left) / zoom / pitchX);
+    const row = Math.floor((event.clientY - box.top) / zoom / pitchY);
     const image = row * columns + column;
     const isInside = row >= 0 && column >= 0 && column < columns && image < state.clip.images;
     if (isInside) choose(image);

@@ -173,13 +173,13 @@ function writeNumbers() {
     list.replaceChildren();
     for (const _ of numbers) {
       const box = make("div", "", list);
-      for (const [tag, name] of [["span", "sign"], ["dt", ""], ["dd", ""]]) make(tag, name, box);
+      for (const tag of ["dt", "dd"]) make(tag, "", box);
     }
   }
   numbers.forEach(([name, text, sign], at) => {
-    const [before, term, number] = list.children[at].children;
-    write(before, sign);
-    before.hidden = !sign;
+    const box = list.children[at];
+    const [term, number] = box.children;
+    box.dataset.sign = sign;
     write(term, name);
     write(number, text);
   });

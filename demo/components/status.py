@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeGuard
+
 import gradio as gr
+
+TEMPLATE = '<p class="gm-status" role="status"></p>'
 
 
 def status(value: str, *, elem_id: str) -> gr.HTML:
@@ -10,7 +14,7 @@ def status(value: str, *, elem_id: str) -> gr.HTML:
     return gr.HTML(
         value=value,
         elem_id=elem_id,
-        html_template='<p class="gm-status" role="status"></p>',
+        html_template=TEMPLATE,
         js_on_load=(
             'const line = element.querySelector("p");'
             "const show = () => { line.textContent = props.value; };"
@@ -19,3 +23,8 @@ def status(value: str, *, elem_id: str) -> gr.HTML:
         ),
         apply_default_css=False,
     )
+
+
+def is_status(component: Any) -> TypeGuard[gr.HTML]:
+    """Whether a component is such a line."""
+    return isinstance(component, gr.HTML) and component.html_template == TEMPLATE

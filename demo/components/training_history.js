@@ -261,7 +261,8 @@ find(".scrub").addEventListener("input", (event) => seek(Number(event.target.val
 // The snapshot nearest to where the plot is pressed or dragged.
 function seekTo(event) {
   const { toX } = scales(find(".plot").clientWidth);
-  const apart = state.value.steps.map((step) => Math.abs(toX(step) - event.offsetX));
+  const at = event.offsetX / (element.currentCSSZoom ?? 1); // a beamer's large type
+  const apart = state.value.steps.map((step) => Math.abs(toX(step) - at));
   seek(apart.indexOf(Math.min(...apart)));
 }
 find(".plot").addEventListener("pointerdown", (event) => {

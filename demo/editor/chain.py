@@ -51,7 +51,8 @@ TRIPS, MOST_TRIPS = 3, 5
 SECONDS_BETWEEN_UPDATES = 0.12
 
 QUESTION = """
-<div class="gm-quiet">Edit the result of an edit, and so on. Nothing tells the model what the first
+<div class="gm-question">
+Edit the result of an edit, and so on. Nothing tells the model what the first
 picture was: what one edit damages, the next one takes for the picture. Go back to any version and
 branch from there. Does a round trip come home?</div>
 """
@@ -366,10 +367,12 @@ def build(tab: ModelTab) -> None:
         return *shown, STOPPED
 
     def restart(shelf: dict[str, int], words: str, model: str) -> tuple[Any, ...]:
-        """A new chain: instruction, tree, pictures, drift, status line, versions."""
+        """A new chain: an instruction, if the one that is there does not fit, tree, pictures,
+        drift, status line, versions."""
         place = read_place(shelf)
         tree = begin(place, EDITORS[inputs.choice(model, "Model", models)].size)
-        return fitting(words, scene(place).style), *show(tree, 0), tree
+        fitted = fitting(words, scene(place).style)
+        return gr.skip() if fitted is words else fitted, *show(tree, 0), tree
 
     def fit_model(model: str, shelf: dict[str, int], words: str) -> tuple[Any, ...]:
         """Another model has other guidances, and begins anew."""

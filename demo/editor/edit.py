@@ -268,12 +268,15 @@ def randomise_guidance(model: Any) -> tuple[float, float]:
 # --- the opening ---------------------------------------------------------------------------------
 
 
-@functools.cache
 def open_pictures(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The shelf and the easel, which are the same for everybody."""
+    return opening_pictures(inputs.choice(model, "Model", MODELS))
+
+
+@functools.cache
+def opening_pictures(model: str) -> tuple[dict[str, Any], dict[str, Any]]:
     place, _, _ = OPENING
-    size = EDITORS[inputs.choice(model, "Model", MODELS)].size
-    return fill_shelf(0, place), put((0, place), size)
+    return fill_shelf(0, place), put((0, place), EDITORS[model].size)
 
 
 @functools.cache

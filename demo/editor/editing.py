@@ -218,7 +218,8 @@ def run(ask: Ask) -> Iterator[tuple[dict[str, Any], str, Any]]:
     steps: tuple[int, ...] = ()
     if ask.model == FULL_SIZE:
         yield gr.skip(), LOADING, gr.skip()
-    engine.editor(ask.model)  # which is not a part of the edit's time
+    else:
+        engine.editor(ask.model)  # which is not a part of the edit's time
     started = told = time.perf_counter()
     for index, truth in enumerate(truths):
         steps = ()

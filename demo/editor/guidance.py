@@ -54,7 +54,8 @@ TEXT_FACTORS = (0.0, 0.5, 1.0, 2.0, 4.0)
 IMAGE_FACTORS = (2.0, 1.5, 1.0, 0.75, 0.5)
 
 QUESTION = """
-<div class="gm-quiet">At every step the model guesses the result three times: knowing nothing (A),
+<div class="gm-question">
+At every step the model guesses the result three times: knowing nothing (A),
 knowing the picture (B), and knowing picture and instruction (C). Two guidances stretch the
 differences: with both at 1 the sum is just C. What does stretching do?</div>
 """

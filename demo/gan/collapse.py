@@ -34,7 +34,8 @@ LETTERS = ("A", "B")
 ROWS = ("Classes covered", "Diversity (recall)", "Quality (precision)", "Two pictures differ by")
 
 QUESTION = """
-<div class="gm-quiet">Two generators with the same network, trained on the same digits; nobody tells
+<div class="gm-question">
+Two generators with the same network, trained on the same digits; nobody tells
 them which digit to draw. One of them has <b>collapsed</b>: whatever z it is given, it draws one of
 a few things. Which one? Predict, then reveal the numbers.</div>
 """

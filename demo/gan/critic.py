@@ -45,7 +45,8 @@ OTHER = {"mnist": "fashion", "fashion": "mnist"}  # what a data set's judge neve
 CALLED = {"mnist": "a digit", "fashion": "a picture of clothes"}
 
 QUESTION = """
-<p class="gm-quiet">Draw, and D says how real it finds your picture. A score has no unit and is no
+<p class="gm-question">
+Draw, and D says how real it finds your picture. A score has no unit and is no
 probability: only differences mean something. So it stands among D's scores of real test images and
 of pictures by its own G.</p>
 """

@@ -54,7 +54,8 @@ PENALTY = 1.0  # of the judge's regression
 TEST_EVERY = 4  # of the real avatars, every fourth tests the judge
 
 QUESTION = """
-<div class="gm-quiet">No one told G what glasses are. Mark avatars that have something and avatars
+<div class="gm-question">
+No one told G what glasses are. Mark avatars that have something and avatars
 that have not: from the mean code of these to the mean code of those leads a direction d. Move other
 avatars along it: z′ = z + t · d. What changes with it that you never asked for?</div>
 """

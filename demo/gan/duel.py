@@ -42,7 +42,8 @@ NO_ANSWER = 0
 MIDDLE = 2.5  # the grade of no answer: neither real nor generated
 
 QUESTION = """
-<p class="gm-quiet">Now you are the discriminator. Half of these 20 pictures are real test images,
+<p class="gm-question">
+Now you are the discriminator. Half of these 20 pictures are real test images,
 the others G has generated. How real is each? Keys 1 to 4 answer, too.</p>
 """
 HOW = """

@@ -40,7 +40,7 @@ ALSO_MEASURED = (0.25, 0.5, 0.75)  # truncations whose points the plot opens wit
 BY = ("pixels", "features")
 
 QUESTION = """
-<div class="gm-quiet">Truncation multiplies every z before G draws: below 1, z lies nearer to the
+<div class="gm-question">Truncation multiplies every z before G draws: below 1, z lies nearer to the
 middle of the prior, where it is densest and where G had most practice. Drag it down and watch both
 gauges. What does quality cost?</div>
 """

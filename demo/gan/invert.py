@@ -36,7 +36,8 @@ SECONDS_BETWEEN_UPDATES = 0.12
 MOST_RESULTS = 5
 
 QUESTION = """
-<p class="gm-quiet">G draws a picture from z. Can we find the z of a given picture? Start at random
+<p class="gm-question">
+G draws a picture from z. Can we find the z of a given picture? Start at random
 and go downhill: change z so that G(z) comes nearer to the target. Try a test image, your own
 drawing, then clothes: what G can't draw, it never learned.</p>
 """

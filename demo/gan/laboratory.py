@@ -82,7 +82,8 @@ NAMES = {
 ACTIONS = ("play", "discriminator", "generator", "reset")
 
 QUESTION = """
-<p class="gm-quiet">G makes points of the plane out of random numbers z, D scores every place. Both
+<p class="gm-question">
+G makes points of the plane out of random numbers z, D scores every place. Both
 learn here and now. Press Play. Then break it: move a slider or begin with another preset, while it
 runs. Then mend it.</p>
 """

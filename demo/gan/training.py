@@ -22,7 +22,7 @@ TITLE = "Training"
 MOST_LOSSES = 400  # of each network in the plot
 
 QUESTION = """
-<p class="gm-quiet">The same 64 latents z, drawn by G again and again while it learned. Play, or
+<p class="gm-question">The same 64 latents z, drawn by G again and again while it learned. Play, or
 drag the cursor. Watch one tile: when does it become a digit, and does it stay the same one?</p>
 """
 NO_HISTORY = """

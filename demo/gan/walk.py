@@ -51,7 +51,8 @@ CIRCLES = (30, 60, 90)  # degrees from the code in the middle
 FIRST_PLACE = (0.0, 0.0)
 
 QUESTION = """
-<div class="gm-quiet">What lies between two codes z? G draws every step. Does one picture fade into
+<div class="gm-question">
+What lies between two codes z? G draws every step. Does one picture fade into
 the other, or is each step something whole? Which way stays where G was trained?</div>
 """
 

@@ -32,7 +32,8 @@ FIRST = {"glasses": 1.0}  # where the sliders stand as the app starts
 FIRST_PAIRS = 5  # avatars with glasses, and as many without
 
 QUESTION = """
-<p>No one told this VAE what glasses are. Yet from the mean code of avatars without glasses to the
+<p class="gm-question">
+No one told this VAE what glasses are. Yet from the mean code of avatars without glasses to the
 mean code of those with them leads a direction, and adding it to any code puts glasses on. Choose an
 avatar and move the sliders: +1 goes as far as from the average avatar without to the average with.
 Which attributes mix? Where does the picture break?</p>

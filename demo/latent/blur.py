@@ -34,7 +34,8 @@ NEIGHBOURS = 10
 OPEN = (0.1, 0.9)  # the decoder leaves a pixel open if white has a probability between these
 
 QUESTION = """
-<p>A VAE's pictures are soft where the image is sharp. Is the decoder too weak? Pick a test image,
+<p class="gm-question">
+A VAE's pictures are soft where the image is sharp. Is the decoder too weak? Pick a test image,
 or draw, and compare its reconstruction with the mean of the test images that have nearly the same
 code.</p>
 """

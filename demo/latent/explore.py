@@ -42,7 +42,8 @@ ALL_BUT_FEW = 0.95  # of the test images: their KL fits on a bar
 LEAST_END = 5  # nats: the bars of all models with a prior have one scale
 
 QUESTION = """
-<p>What does each number of a code z mean? Move one slider: what changes in the picture? Then
+<p class="gm-question">
+What does each number of a code z mean? Move one slider: what changes in the picture? Then
 switch the model: β is the price of a nat of KL. What does “Random z” decode to with β = 0? Which
 dimensions change nothing with β = 10? What does a cheaper code cost in reconstruction?</p>
 """

@@ -45,7 +45,8 @@ FEW_DIMENSIONS = 8  # with fewer, random codes do not lie on a shell
 RANDOM_CODES = 4000  # that say where the prior's codes lie
 
 QUESTION = """
-<p>What lies between two images? Mix their codes z and decode, or mix their pixels. Play the three
+<p class="gm-question">
+What lies between two images? Mix their codes z and decode, or mix their pixels. Play the three
 paths: which of them shows one image at every step, and which shows two at once?</p>
 """
 

@@ -30,7 +30,8 @@ FIRST = (-0.5, -1.0)  # a 4, and not far from it a 9
 MASS, EDGE = 2.0, 3.0  # distances from the middle: most of the prior, nearly all of it
 
 QUESTION = """
-<p class="gm-quiet">This VAE squeezes every digit into two numbers, so all codes lie on one plane.
+<p class="gm-question">
+This VAE squeezes every digit into two numbers, so all codes lie on one plane.
 Each dot is a test image, placed by the encoder, which was never told the classes. Drag over the
 map: the decoder draws what lies there. Walk from the 4s to the 9s, find a place between two
 classes, then go far out, where no image lies: why does the decoder still answer?</p>

@@ -32,7 +32,8 @@ FULL = 0.0025  # share of the codes in a cell that is all blue
 REAL = (0, 114, 178)  # --gm-real of the light style sheet
 
 QUESTION = """
-<p>The loss is reconstruction + β · KL: β is the price of a nat in the code. To make new digits one
+<p class="gm-question">
+The loss is reconstruction + β · KL: β is the price of a nat in the code. To make new digits one
 draws z from the prior p(z) and hopes that the decoder has met such a z before. Has it? Compare in
 each column what the <b>prior</b> decodes to, what codes of <b>test images</b> decode to, and where
 those codes lie. Which β has holes? Which one has forgotten most of what it was shown?</p>

@@ -49,12 +49,13 @@ FEWEST_RUNS, RUNS, MOST_RUNS = 1, 5, 10
 SECONDS_BETWEEN_UPDATES = 0.1  # runs that were kept come faster
 
 QUESTION = """
-<div class="gm-quiet">Pictures are nearly free, labels are not. Each curve is a way to use few
+<div class="gm-question">Pictures are nearly free, labels are not. Each curve is a way to use few
 labels: predict which one is highest at 10 labels, and which at all. Then run it.</div>
 """
 LEGEND = """
 <div class="gm-quiet"><b>Supervised CNN</b>: learns from the labelled pictures alone.
-<b>Features</b>: an encoder that has seen 60,000 pictures and no label. <b>Probe</b>: logistic
+<b>Features</b>: of an encoder that has seen pictures and no label: SimCLR for digits, a VAE for
+clothes. <b>Probe</b>: logistic
 regression on them. <b>Label spreading</b> (semi-supervised): links every picture to those with
 similar features; labels flow along the links to pictures that have none. <b>k-means</b>: clusters
 of the features; only the judge names them, by the best match. Band and ±: standard deviation over
@@ -84,6 +85,13 @@ FIRST = Asked(
 # --- what comes in -------------------------------------------------------------------------------
 
 
+def read_methods(methods: Any) -> list[Method]:
+    """The methods that are chosen, maybe none."""
+    if not isinstance(methods, list):
+        raise inputs.refusal("Methods must be given as a list.")
+    return [cast(Method, inputs.choice(method, "Method", METHODS)) for method in methods]
+
+
 def read(dataset: Any, source: Any, methods: Any, most: Any, runs: Any, seed: Any) -> Asked:
     """What was asked for; else one sentence."""
     name = inputs.choice(dataset, "Data set", DATASETS)
@@ -92,11 +100,9 @@ def read(dataset: Any, source: Any, methods: Any, most: Any, runs: Any, seed: An
         raise inputs.refusal(
             "The full training set does not lie on this machine: choose the bundled sample."
         )
-    if not isinstance(methods, list):
-        raise inputs.refusal("Methods must be given as a list.")
-    if not methods:
+    asked = read_methods(methods)
+    if not asked:
         raise inputs.refusal("No method is chosen: choose at least one.")
-    asked = [cast(Method, inputs.choice(method, "Method", METHODS)) for method in methods]
     there = PER_CLASS[place]
     if isinstance(most, int | float) and most > there:
         raise inputs.refusal(
@@ -233,7 +239,8 @@ def build(tab: ModelTab) -> None:
     def turn(dataset: str, methods: list[Method]) -> tuple[Any, str]:
         """The curves measured beforehand, as they are asked for now."""
         name = inputs.choice(dataset, "Data set", DATASETS)
-        chosen: tuple[Method, ...] = tuple(each for each in METHODS if each in methods)
+        asked = read_methods(methods)
+        chosen: tuple[Method, ...] = tuple(each for each in METHODS if each in asked)
         return curves(Asked(name, "sample", chosen, (), RUNS, 0), (), INVITATION), READY
 
     def reach(source: str) -> Any:

@@ -17,7 +17,7 @@ from demo.components.status import status
 from demo.components.worth import Accuracy
 from gm_core import clusters as gm_clusters
 from gm_core import data
-from gm_core.clusters import CLUSTERS, METHODS, Chart, Method, Naming
+from gm_core.clusters import CLUSTERS, GROUPINGS, METHODS, Chart, Grouping, Method, Naming
 
 TITLE = "Map"
 DATASETS = {"mnist": "Digits", "fashion": "Clothes"}
@@ -27,10 +27,12 @@ MIXED = 0.8  # a cluster with a smaller share of one class is mixed
 LISTED = 4  # mixed clusters that are told of
 
 QUESTION = """
-<div class="gm-quiet">Each point is a test image, placed by features that a network learnt
-<b>without any label</b>; k-means then put the points into clusters. A cluster has no name: name
-each one by its typical images, which costs <b>one label a cluster</b>. How many of all images will
-your names get right? Guess, name them all, then check: the truth stays hidden until then.</div>
+<div class="gm-question">Each point is a test image, placed by features that a network learnt
+<b>without any label</b>, and put into clusters: by <b>linkage</b>, which joins the clusters nearest
+to each other on the map of t-SNE, again and again, or by <b>k-means</b> of the features. A cluster
+has no name: name each one by its typical images, which costs <b>one label a cluster</b>. How many
+of all images will your names get right? Guess, name them all, then check: the truth stays hidden
+until then.</div>
 """
 EMPTY = """
 <div class="gm-quiet">Here will stand what your names are worth, beside the best names that these
@@ -39,12 +41,15 @@ clusters can have, and a classifier that learnt from {labels:,} labels.</div>
 COMPUTING = "t-SNE looks for the near neighbours of each image: about 15 seconds, once ..."
 
 
-def check(dataset: Any, clusters: Any, projection: Any) -> tuple[str, int, Method]:
+def check(
+    dataset: Any, clusters: Any, projection: Any, grouping: Any
+) -> tuple[str, int, Method, Grouping]:
     """What the controls say, validated."""
     return (
         inputs.choice(dataset, "Images", tuple(DATASETS)),
         inputs.whole(clusters, "Clusters", FEWEST, MOST_CLUSTERS),
         cast(Method, inputs.choice(projection, "Map by", METHODS)),
+        cast(Grouping, inputs.choice(grouping, "Group by", GROUPINGS)),
     )
 
 
@@ -59,22 +64,22 @@ def check_names(dataset: str, clusters: int, names: Any) -> list[str]:
     return names
 
 
-def chart(dataset: str, clusters: int, projection: Method) -> Chart:
+def chart(dataset: str, clusters: int, projection: Method, grouping: Grouping) -> Chart:
     """The map of a data set's test images."""
-    [record] = engine.stream("chart", dataset=dataset, clusters=clusters, method=projection)
+    [record] = engine.stream(
+        "chart", dataset=dataset, clusters=clusters, method=projection, grouping=grouping
+    )
     return record
 
 
-def quickest(dataset: str) -> Method:
-    """The map that nobody has to wait for."""
-    return "t-SNE" if gm_clusters.is_kept(dataset) else "PCA"
-
-
-def show_board(dataset: str, clusters: int, projection: Method) -> dict[str, Any]:
+def show_board(
+    dataset: str, clusters: int, projection: Method, grouping: Grouping
+) -> dict[str, Any]:
     """The map as the browser takes it."""
-    record = chart(dataset, clusters, projection)
+    record = chart(dataset, clusters, projection, grouping)
     return Board(
         dataset=dataset,
+        grouping=grouping,
         places=record.places.numpy(),
         assigned=record.clusters.assigned.numpy(),
         typical=record.clusters.typical,
@@ -90,9 +95,10 @@ def show_pictures(dataset: str) -> dict[str, Any]:
     return cluster_map.sheet(dataset, gm_clusters.pictures(dataset).images[:, 0].numpy())
 
 
-def compare(dataset: str, names: list[str]) -> tuple[Naming, float]:
+def compare(dataset: str, grouping: Grouping, names: list[str]) -> tuple[Naming, float]:
     """What the names of as many clusters are worth, and the classifier's accuracy."""
-    record = chart(dataset, len(names), quickest(dataset))
+    quickest, _ = gm_clusters.opening(dataset)
+    record = chart(dataset, len(names), quickest, grouping)
     truth, classes = gm_clusters.pictures(dataset).labels, data.DATASETS[dataset].class_names
     given = [None if name == CANT_SAY else classes.index(name) for name in names]
     naming = gm_clusters.naming(truth, record.clusters.assigned, given, len(classes))
@@ -156,9 +162,9 @@ def absent(naming: Naming, class_names: tuple[str, ...]) -> list[str]:
     return [f"The most frequent class of no cluster: {', '.join(lost)}."] if lost else []
 
 
-def show_worth(dataset: str, names: list[str]) -> tuple[str, str]:
+def show_worth(dataset: str, grouping: Grouping, names: list[str]) -> tuple[str, str]:
     """What the names are worth, in a sentence and in full."""
-    naming, supervised = compare(dataset, names)
+    naming, supervised = compare(dataset, grouping, names)
     class_names, count = data.DATASETS[dataset].class_names, len(names)
     images = len(gm_clusters.pictures(dataset))
     labels = sum(name != CANT_SAY for name in names)
@@ -176,7 +182,7 @@ def show_worth(dataset: str, names: list[str]) -> tuple[str, str]:
         f"Measured on the {images:,} test images of the map. Best names: each cluster bears that "
         "of its most frequent class; if no two may bear the same one (Hungarian matching), "
         f"{100 * naming.one_to_one:.1f} %. “{CANT_SAY.capitalize()}” counts as wrong. The "
-        "features and k-means used no label."
+        "features and the clusters used no label."
     )
     told = (
         f"Your {labels} label{'' if labels == 1 else 's'} got {100 * naming.accuracy:.1f} % of "
@@ -194,27 +200,27 @@ def build(tab: ModelTab) -> None:
     """The activity's contents, with the map that ships."""
     empty = EMPTY.format(labels=LABELLED)
     dataset, *_ = DATASETS
-    projection = quickest(dataset)
+    opening = gm_clusters.opening(dataset)
 
-    def clusters(dataset: str, clusters: float, projection: str) -> dict[str, Any]:
+    def clusters(dataset: str, clusters: float, projection: str, grouping: str) -> dict[str, Any]:
         """The map of 1,000 test images: the place, the cluster, the predicted and the true class of
         each, and the images nearest to each cluster's centre.
 
-        dataset: mnist or fashion; clusters: 2 to 20; projection: t-SNE or PCA."""
-        return show_board(*check(dataset, clusters, projection))
+        dataset: mnist or fashion; clusters: 2 to 20; projection: t-SNE or PCA; grouping: linkage
+        (of the places by t-SNE) or k-means (of the features)."""
+        return show_board(*check(dataset, clusters, projection, grouping))
 
-    def name_clusters(dataset: str, names: list[str]) -> dict[str, Any]:
+    def name_clusters(dataset: str, grouping: str, names: list[str]) -> dict[str, Any]:
         """What names of clusters are worth: shares of the images that they, the best names and a
         classifier get right, and how many images of each class each cluster has.
 
-        names: of all clusters, in order; each one a class or "can't say"."""
-        dataset = inputs.choice(dataset, "Images", tuple(DATASETS))
-        count = inputs.whole(
-            len(names) if isinstance(names, list) else None, "Clusters", FEWEST, MOST_CLUSTERS
-        )
+        grouping: as for the map; names: of all clusters, in order; each one a class or "can't
+        say"."""
+        given = len(names) if isinstance(names, list) else None
+        dataset, count, _, by = check(dataset, given, METHODS[0], grouping)
         if told := missing(check_names(dataset, count, names)):
             raise inputs.refusal(told)
-        naming, supervised = compare(dataset, names)
+        naming, supervised = compare(dataset, by, names)
         return {
             "accuracy": naming.accuracy,
             "best": naming.most,
@@ -223,37 +229,42 @@ def build(tab: ModelTab) -> None:
             "counts": naming.counts.tolist(),
         }
 
-    def redraw(dataset: str, clusters: float, projection: str) -> tuple[Any, ...]:
+    def redraw(*values: Any) -> Iterator[tuple[Any, ...]]:
         """Other clusters, which have no names yet."""
-        settings = check(dataset, clusters, projection)
-        return cluster_map.redrawn(show_board(*settings)), waiting(settings[1]), empty
+        settings = check(*values)
+        if told := delay(*settings):
+            yield gr.skip(), told, gr.skip()
+        yield cluster_map.redrawn(show_board(*settings)), waiting(settings[1]), empty
 
-    def switch(dataset: str, clusters: float, projection: str) -> Iterator[tuple[Any, ...]]:
+    def switch(*values: Any) -> Iterator[tuple[Any, ...]]:
         """Another data set's images."""
-        settings = check(dataset, clusters, projection)
+        settings = check(*values)
         if told := delay(*settings):
             yield gr.skip(), told, gr.skip()
         board = show_board(*settings)
         pictures = show_pictures(settings[0])
         yield cluster_map.redrawn(board, pictures), waiting(settings[1]), empty
 
-    def move(dataset: str, clusters: float, projection: str, value: Any) -> Iterator[Any]:
+    def move(*values: Any) -> Iterator[Any]:
         """The same clusters, placed another way."""
-        settings = check(dataset, clusters, projection)
+        *controls, value = values
+        settings = check(*controls)
         if told := delay(*settings):
             yield gr.skip(), told
         yield cluster_map.redrawn(show_board(*settings)), follow(value)[0]
 
-    def delay(dataset: str, _: int, projection: Method) -> str:
+    def delay(dataset: str, _: int, projection: Method, grouping: Grouping) -> str:
         """What is said while the map is computed; nothing if it ships."""
-        is_slow = projection == "t-SNE" and not gm_clusters.is_kept(dataset)
-        return COMPUTING if is_slow else ""
+        needs_map = projection == "t-SNE" or grouping == "linkage"
+        return COMPUTING if needs_map and not gm_clusters.is_kept(dataset) else ""
 
     def follow(value: Any) -> tuple[str, str]:
         """What is still to be named, or what the names are worth."""
         if not isinstance(value, dict):
             raise inputs.refusal("The names must come as the map sends them.")
-        dataset, count, _ = check(value.get("dataset"), value.get("clusters"), METHODS[0])
+        dataset, count, _, grouping = check(
+            value.get("dataset"), value.get("clusters"), METHODS[0], value.get("grouping")
+        )
         names = check_names(dataset, count, value.get("names"))
         if not any(names):
             return waiting(count), empty
@@ -261,7 +272,7 @@ def build(tab: ModelTab) -> None:
             return told, empty
         if not inputs.flag(value.get("checked"), "Checked"):
             return f"All {count} clusters are named: check your names.", empty
-        return show_worth(dataset, names)
+        return show_worth(dataset, grouping, names)
 
     gr.HTML(QUESTION, padding=False)
     with gr.Row():
@@ -274,17 +285,21 @@ def build(tab: ModelTab) -> None:
             min_width=260,
         )  # fmt: skip
         method = gr.Radio(
-            list(METHODS), value=projection, label="Map by",
+            list(METHODS), value=opening[0], label="Map by",
             elem_id=f"{tab.id}-clusters-projection", min_width=200,
         )  # fmt: skip
+        groups = gr.Radio(
+            list(GROUPINGS), value=opening[1], label="Group by",
+            elem_id=f"{tab.id}-clusters-grouping", min_width=220,
+        )  # fmt: skip
     board = cluster_map.cluster_map(
-        show_board(dataset, CLUSTERS, projection), show_pictures(dataset),
+        show_board(dataset, CLUSTERS, *opening), show_pictures(dataset),
         label="Test images, near where alike", elem_id=f"{tab.id}-clusters",
     )  # fmt: skip
     told = status(waiting(CLUSTERS), elem_id=f"{tab.id}-clusters-status")
     result = worth.worth(empty, elem_id=f"{tab.id}-clusters-result")
 
-    settings = [images, number, method]
+    settings = [images, number, method, groups]
     live: dict[str, Any] = {
         "api_visibility": "private",
         "preprocess": False,  # the handlers validate, whoever calls
@@ -292,7 +307,8 @@ def build(tab: ModelTab) -> None:
         "trigger_mode": "always_last",  # or the end of a movement would be lost
     }
     computing = live | engine.event("quick")
-    number.input(redraw, settings, [board, told, result], **computing)
+    for control in (number, groups):
+        control.input(redraw, settings, [board, told, result], **computing)
     images.input(switch, settings, [board, told, result], **computing)
     method.input(move, [*settings, board], [board, told], **computing)
     board.input(follow, board, [told, result], queue=False, **live)

@@ -42,7 +42,7 @@ NAMES: dict[Method, str] = {"supervised": "supervised CNN", "clustering": "k-mea
 NO_CLUE = 0.9  # share of wrong labels at which all ten classes are equally likely
 
 QUESTION = """
-<div class="gm-quiet">A CNN learns from pairs (x, y), k-means from x alone: it clusters features
+<div class="gm-question">A CNN learns from pairs (x, y), k-means from x alone: it clusters features
 that were learnt without labels. What if the labels are missing, or wrong? Guess first: how many
 labels may be wrong before the CNN falls behind k-means?</div>
 """

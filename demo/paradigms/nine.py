@@ -47,7 +47,8 @@ UNSUPERVISED: dict[Task, tuple[str, str]] = {
 }
 
 QUESTION = """
-<div class="gm-quiet">One canvas, nine questions. Five are answered by a network that was <b>shown
+<div class="gm-question">
+One canvas, nine questions. Five are answered by a network that was <b>shown
 such answers</b> for other canvases; for the other four nobody ever said what is what. Draw one more
 digit, or your own: all nine answer again. Which ones do you trust, and what did each cost?</div>
 """

@@ -36,7 +36,8 @@ CITYSCAPES = 5_000  # images with fine annotations
 CITYSCAPES_SECONDS = 1.5 * 3_600  # an image, on average: Cordts et al. 2016
 
 QUESTION = """
-<p class="gm-quiet">Supervised learning needs the label y of every picture, and somebody has to give
+<p class="gm-question">
+Supervised learning needs the label y of every picture, and somebody has to give
 it. Be that person: label 20 test images, as fast as you can and still right. Keys 0 to 9 answer,
 too.</p>
 """

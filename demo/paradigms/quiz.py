@@ -199,7 +199,7 @@ def build(tab: ModelTab) -> None:
 
     def open_tab(event: gr.EventData) -> list[Any]:
         """Select what a question is about, in whichever tabs have it."""
-        at = inputs.whole(getattr(event, "question", None), "Question", 0, len(QUESTIONS) - 1)
+        at = inputs.whole(inputs.detail(event, "question"), "Question", 0, len(QUESTIONS) - 1)
         wanted = QUESTIONS[at].tab
         return [
             gr.Tabs(selected=wanted) if wanted in titles_in(each) else gr.skip() for each in tabs

@@ -44,7 +44,7 @@ CHECK = 4  # pixels of a side
 FIRST = "T-shirt"  # what lies on the pad at first
 
 QUESTION = """
-<div class="gm-quiet">Both models have seen digits and nothing else. Give them something that is
+<div class="gm-question">Both models have seen digits and nothing else. Give them something that is
 none. The supervised one has learnt p(y | x): <i>which digit, given the picture?</i> The
 unsupervised one has learnt p(x): <i>how likely is such a picture at all?</i> Which of them notices?
 </div>

@@ -8,7 +8,9 @@ from collections.abc import Collection
 import gradio as gr
 import torch
 
+from demo import inputs
 from demo.activities import ModelTab, headline
+from demo.components.lesson import lesson
 from demo.components.model_map import model_map
 from demo.overview import prompt
 from gm_core import checkpoints, data
@@ -25,7 +27,8 @@ make new ones. The families differ in what they can say about p(x). Choose one t
 
 def loaded() -> str:
     """A table of what ships: model, parameters, file size, measured figure, device."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    on_cpu = checkpoints.usual_device() == "cpu"
+    device = "CPU" if on_cpu else torch.cuda.get_device_name()
     rows = []
     for name in checkpoints.available():
         try:
@@ -55,12 +58,13 @@ def build(tabs: gr.Tabs, ids: Collection[str]) -> None:
     """The tab's contents; its map opens the tabs with these ids."""
 
     def open_tab(event: gr.EventData) -> gr.Tabs:
-        chosen = getattr(event, "tab", None)
+        chosen = inputs.detail(event, "tab")
         return gr.Tabs(selected=chosen if chosen in ids else ID)
 
     gr.HTML(IDEA, padding=False)
     families = model_map(ids, elem_id="overview-map")
     prompt.build(ModelTab(ID, prompt.models()))
+    lesson(ID)
     gr.HTML(loaded(), padding=False)
     families.select(
         open_tab, None, tabs, api_visibility="private", show_progress="hidden", queue=False

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from demo import inputs
 from demo.activities import ModelTab
 from demo.activities.tab import build_tab
 from demo.components.paradigm_table import paradigm_table
@@ -15,7 +16,7 @@ from gm_core import data
 
 ID = "paradigms"
 TITLE = "Learning paradigms"
-TAB = ModelTab(ID, ("paradigms-canvas", "classifier-mnist", "classifier-fashion"))
+TAB = ModelTab(ID, ("paradigms-canvas", "simclr-mnist", "classifier-mnist", "classifier-fashion"))
 ACTIVITIES = (labels, budget, clusters, refuse, nine, price, quiz)
 SHOWN = 5  # pictures in the table
 
@@ -30,8 +31,10 @@ def build() -> None:
     titles = {module.__name__.rpartition(".")[2]: module.TITLE for module in ACTIVITIES}
 
     def open_activity(event: gr.EventData) -> Any:
-        chosen = getattr(event, "activity", None)
-        return gr.Tabs(selected=f"{ID}-{chosen}") if chosen in titles else gr.skip()
+        chosen = inputs.detail(event, "activity")
+        if not isinstance(chosen, str) or chosen not in titles:
+            return gr.skip()
+        return gr.Tabs(selected=f"{ID}-{chosen}")
 
     gr.HTML(IDEA, padding=False)
     sample = data.load("mnist", "sample")[:SHOWN]
