@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,16 +13,13 @@ from demo.paradigms import clusters
 from gm_core.clusters import pictures
 from tests.browser.conftest import PHONE, enter_number, serve_activity, until
 from tests.browser.test_gan_generate import pixels
-from tests.gm_core.test_clusters import save_networks
 
 MARGIN = 14  # CSS pixels, of the map
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    """In place of the whole app: this activity on a second tab, with tiny networks."""
-    for dataset in clusters.DATASETS:
-        save_networks(folder, dataset, 0)
+def address() -> Iterator[str]:
+    """In place of the whole app: this activity on a second tab, with the maps that ship."""
     with serve_activity(clusters, ModelTab("paradigms", ())) as url:
         yield url
 
@@ -61,12 +57,13 @@ def test_colour_choose_name_and_check(open_page: Callable[..., Page]):
     page = open_page()
     page.get_by_role("tab", name=clusters.TITLE).click()
     page.locator(".clusters[data-serial]").wait_for()
-    board = clusters.show_board("mnist", 10, "PCA")
+    board = clusters.show_board("mnist", 10, "t-SNE", "linkage")
     truth, predicted = board["truth"], board["predicted"]
 
-    # The point farthest out is nobody's neighbour.
     places = np.array(board["places"])
-    alone = int(np.hypot(*places.T).argmax())
+    apart = np.hypot(*(places[:, None] - places).T)
+    np.fill_diagonal(apart, np.inf)
+    alone = int(apart.min(axis=0).argmax())
     page.mouse.click(*on_screen(page, board["places"][alone]))
     assert chosen(page) == alone
     shown = pixels(page.locator(".clusters .image"))
@@ -96,7 +93,7 @@ def test_colour_choose_name_and_check(open_page: Callable[..., Page]):
     for cluster in (8, 9):
         selects.nth(cluster).select_option("can't say")
     page.get_by_role("button", name="Check my names").click()
-    naming, _ = clusters.compare("mnist", ["7"] * 8 + ["can't say"] * 2)
+    naming, _ = clusters.compare("mnist", "linkage", ["7"] * 8 + ["can't say"] * 2)
     expect(told).to_contain_text(f"Your 8 labels got {100 * naming.accuracy:.1f} %")
     expect(page.locator(".worth .student b")).to_have_text(f"{100 * naming.accuracy:.1f} %")
     expect(page.locator("dd.truth")).to_have_text(str(truth[chosen(page)]))
@@ -109,14 +106,24 @@ def test_colour_choose_name_and_check(open_page: Callable[..., Page]):
     until(page, lambda: page.locator(".plane").evaluate("canvas => canvas.clientWidth") < 390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
+    page.get_by_label("k-means").check()
+    expect(told).to_have_text(clusters.waiting(10))
+    expect(page.locator(".worth table")).to_have_count(0)
+    expect(page.locator("dd.truth")).to_have_text("hidden")
+    assert {select.input_value() for select in selects.all()} == {""}
+    for select in selects.all():
+        select.select_option("1")
+    page.get_by_role("button", name="Check my names").click()
+    naming, _ = clusters.compare("mnist", "k-means", ["1"] * 10)
+    expect(page.locator(".worth .best b")).to_have_text(f"{100 * naming.most:.1f} %")
+
     enter_number(page, "Clusters", 3)
     expect(selects).to_have_count(3)
     expect(told).to_have_text(clusters.waiting(3))
     expect(page.locator(".worth table")).to_have_count(0)
-    expect(page.locator("dd.truth")).to_have_text("hidden")
     page.get_by_label("Clothes").check()
     expect(selects.first.locator("option").nth(8)).to_have_text("sneaker")
-    sneakers = clusters.show_board("fashion", 3, "PCA")["typical"][0][0]
+    sneakers = clusters.show_board("fashion", 3, "t-SNE", "k-means")["typical"][0][0]
     wanted = pictures("fashion").images[sneakers, 0].numpy()
     until(
         page,

@@ -65,7 +65,7 @@ def run(page: Page, told: str) -> None:
 
 def test_it_opens_with_a_completed_image(open_activity: Callable[..., Page]):
     page = open_activity()
-    expect(status(page)).to_contain_text("4 completions of 392 hidden pixels, drawn as the app")
+    expect(status(page)).to_contain_text("4 completions of 392 hidden pixels, drawn beforehand")
     expect(examples(page).nth(3)).to_have_attribute("aria-pressed", "true")
     shown = cells(page)[..., 0]
     three = complete.examples(MODELS).pixels[3]

@@ -485,7 +485,7 @@ def test_a_pad_of_another_size_in_a_tab_that_opens_late(open_pad: Callable[..., 
     assert np.array_equal(shown(page, "small", 16, 20), pixels)
 
 
-@pytest.mark.parametrize("sizes", [((1440, 336), (900, 336)), ((390, 308), (360, 280))])
+@pytest.mark.parametrize("sizes", [((1440, 336), (900, 336)), ((390, 336), (340, 308))])
 def test_the_canvas_is_as_large_as_fits(open_pad, sizes):
     page = open_pad(viewport={"width": sizes[0][0], "height": 844}, has_touch=sizes[0][0] < 500)
     for width, canvas in sizes:

@@ -70,8 +70,7 @@ def measured_at(row: int, column: int) -> re.Pattern[str]:
 
 def test_it_opens_with_a_pixel_measured(page: Page):
     expect(line(page)).to_have_text(
-        "Gradient of the prediction at row 15, column 15: one test digit, measured as the app "
-        "started."
+        "Gradient of the prediction at row 15, column 15: one test digit, measured beforehand."
     )
     expect(caption(page, 1)).to_contain_text("Sees 351 of 406 pixels before it; 55 in its blind")
     warm = [shown(canvas(page, index))[..., 0] > 150 for index in range(1, 5)]

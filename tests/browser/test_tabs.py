@@ -204,11 +204,11 @@ def test_nothing_leaves_the_machine(open_page: Callable[..., Page], address: str
 
 
 def test_the_lesson_is_open_where_there_is_room_and_folded_on_a_phone(pixelcnn):
-    wide = pixelcnn()
+    wide = pixelcnn(fresh=True)  # a lesson remembers what was done
     expect(wide.get_by_text("press the button and watch")).to_be_visible()
-    phone = pixelcnn(viewport=PHONE)
+    phone = pixelcnn(viewport=PHONE, fresh=True)
     expect(phone.get_by_text("press the button and watch")).to_be_hidden()
-    phone.locator("details.lesson summary").click()
+    phone.locator("#pixelcnn-lesson summary").click()
     expect(phone.get_by_text("press the button and watch")).to_be_visible()
 
 

@@ -56,12 +56,14 @@ def test_the_actions_are_named_and_typed(client: Client):
         endpoint: [p["parameter_name"] for p in described["parameters"]]
         for endpoint, described in endpoints.items()
     }
-    assert names["/paradigms_clusters"] == ["dataset", "clusters", "projection"]
-    assert names["/paradigms_name_clusters"] == ["dataset", "names"]
+    assert names["/paradigms_clusters"] == [
+        "dataset", "clusters", "projection", "grouping",
+    ]  # fmt: skip
+    assert names["/paradigms_name_clusters"] == ["dataset", "grouping", "names"]
 
 
 def test_the_map_is_what_the_library_finds(client: Client):
-    shown = client.predict("fashion", 4, "PCA", api_name="/paradigms_clusters")
+    shown = client.predict("fashion", 4, "PCA", "k-means", api_name="/paradigms_clusters")
     images = pictures("fashion")
     points = features("fashion", images.images)
     found = group(points, 4)
@@ -74,9 +76,9 @@ def test_the_map_is_what_the_library_finds(client: Client):
 
 
 def test_names_are_worth_what_one_counts(client: Client):
-    shown = clusters.show_board("mnist", 3, "PCA")
+    shown = clusters.show_board("mnist", 3, "PCA", "k-means")
     names = ["7", CANT_SAY, "0"]
-    told = client.predict("mnist", names, api_name="/paradigms_name_clusters")
+    told = client.predict("mnist", "k-means", names, api_name="/paradigms_name_clusters")
     pairs = Counter(zip(shown["assigned"], shown["truth"], strict=True))
     assert told["accuracy"] == pytest.approx((pairs[0, 7] + pairs[2, 0]) / 1000)
     best = sum(max(pairs[cluster, label] for label in range(10)) for cluster in range(3))
@@ -90,8 +92,8 @@ def test_names_are_worth_what_one_counts(client: Client):
 
 def sent(names: list[Any], **changes: Any) -> dict[str, Any]:
     """As the map sends its value."""
-    value = {"dataset": "mnist", "clusters": 3, "names": names, "checked": False}
-    return value | changes
+    value = {"dataset": "mnist", "grouping": "k-means", "clusters": 3, "names": names}
+    return value | {"checked": False} | changes
 
 
 def test_what_is_missing_is_told_first(demo: gr.Blocks):
@@ -109,7 +111,7 @@ def test_what_is_missing_is_told_first(demo: gr.Blocks):
 def test_checked_names_get_their_worth(demo: gr.Blocks):
     names = ["1", "4", CANT_SAY]
     told, table = handler(demo, "follow")(sent(names, checked=True))
-    naming, supervised = clusters.compare("mnist", names)
+    naming, supervised = clusters.compare("mnist", "k-means", names)
     assert told.startswith(
         f"Your 2 labels got {100 * naming.accuracy:.1f} % of 1,000 images right; 60,000 labels get "
         f"{100 * supervised:.1f} %."
@@ -138,44 +140,60 @@ def test_pure_clusters_are_not_called_mixed():
 
 
 def test_other_clusters_begin_without_names(demo: gr.Blocks):
-    board, told, _ = handler(demo, "redraw")("mnist", 2.0, "PCA")
+    [(board, told, _)] = handler(demo, "redraw")("mnist", 2.0, "PCA", "k-means")
     assert board.props["board"]["clusters"] == 2
     assert "sheet" not in board.props  # the pictures stay
     assert told.startswith("Name 2 clusters")
-    [(board, told, _)] = handler(demo, "switch")("fashion", 3, "PCA")
+    [(board, told, _)] = handler(demo, "switch")("fashion", 3, "PCA", "k-means")
     assert board.props["sheet"]["dataset"] == board.props["board"]["dataset"] == "fashion"
-    [(board, told)] = handler(demo, "move")("mnist", 3, "PCA", sent(["5", "", ""]))
+    [(board, told)] = handler(demo, "move")("mnist", 3, "PCA", "k-means", sent(["5", "", ""]))
     assert told == "1 of 3 clusters are named. Still to be named: B and C."
 
 
-def test_the_wait_for_a_new_map_is_told(demo: gr.Blocks):
-    steps = handler(demo, "move")("mnist", 3, "t-SNE", sent(["", "", ""]))
-    assert next(steps) == (gr.skip(), clusters.COMPUTING)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("move", ("mnist", 3, "t-SNE", "k-means", sent(["", "", ""]))),
+        ("redraw", ("mnist", 3, "PCA", "linkage")),
+        ("switch", ("fashion", 3, "PCA", "linkage")),
+    ],
+)
+def test_the_wait_for_a_new_map_is_told(demo: gr.Blocks, name: str, arguments: Any):
+    steps = handler(demo, name)(*arguments)
+    assert clusters.COMPUTING in next(steps)
     steps.close()  # before it is computed
 
 
 CLUSTERS = "Clusters must be from 2 to 20."
 NUMBER = "Clusters must be a number from 2 to 20."
 BAD = [
-    (("mnist", math.nan, "PCA"), CLUSTERS), (("mnist", math.inf, "PCA"), CLUSTERS),
-    (("mnist", 0, "PCA"), CLUSTERS), (("mnist", 1, "PCA"), CLUSTERS),
-    (("mnist", 1001, "PCA"), CLUSTERS), (("mnist", 10**400, "PCA"), CLUSTERS),
-    (("mnist", 2.5, "PCA"), "Clusters must be a whole number from 2 to 20."),
-    (("mnist", None, "PCA"), NUMBER), (("mnist", "3", "PCA"), NUMBER),
-    (("mnist", [3], "PCA"), NUMBER),
-    (("avatars", 3, "PCA"), "Images must be one of: mnist, fashion."),
-    ((None, 3, "PCA"), "Images must be one of"), (("mnist", 3, "UMAP"), "Map by must be one of"),
-    (("mnist", 3, {}), "Map by must be one of: t-SNE, PCA."),
+    (("mnist", math.nan, "PCA", "linkage"), CLUSTERS),
+    (("mnist", math.inf, "PCA", "linkage"), CLUSTERS),
+    (("mnist", 0, "PCA", "linkage"), CLUSTERS), (("mnist", 1, "PCA", "linkage"), CLUSTERS),
+    (("mnist", 1001, "PCA", "linkage"), CLUSTERS),
+    (("mnist", 10**400, "PCA", "linkage"), CLUSTERS),
+    (("mnist", 2.5, "PCA", "linkage"), "Clusters must be a whole number from 2 to 20."),
+    (("mnist", None, "PCA", "linkage"), NUMBER), (("mnist", "3", "PCA", "linkage"), NUMBER),
+    (("mnist", [3], "PCA", "linkage"), NUMBER),
+    (("avatars", 3, "PCA", "linkage"), "Images must be one of: mnist, fashion."),
+    ((None, 3, "PCA", "linkage"), "Images must be one of"),
+    (("mnist", 3, "UMAP", "linkage"), "Map by must be one of"),
+    (("mnist", 3, {}, "linkage"), "Map by must be one of: t-SNE, PCA."),
+    (("mnist", 3, "PCA", "DBSCAN"), "Group by must be one of: linkage, k-means."),
+    (("mnist", 3, "PCA", None), "Group by must be one of"),
 ]  # fmt: skip
 BAD_NAMES = [
-    (("mnist", ["1", "", ""]), "1 of 3 clusters are named. Still to be named: B and C."),
-    (("mnist", ["1", "2", "ten"]), "The name of cluster C must be one of: 0, 1, "),
-    (("mnist", ["1", "2", 3]), "The name of cluster C must be one of"),
-    (("mnist", ["1", None, "3"]), "The name of cluster B must be one of"),
-    (("mnist", ["coat", "1"]), "The name of cluster A must be one of"),
-    (("mnist", []), CLUSTERS), (("mnist", ["1"]), CLUSTERS), (("mnist", ["1"] * 21), CLUSTERS),
-    (("mnist", "123"), NUMBER), (("mnist", None), NUMBER), (("mnist", {"A": "1"}), NUMBER),
-    (("edits", ["1", "2"]), "Images must be one of"), (([], ["1", "2"]), "Images must be one of"),
+    (("mnist", "k-means", ["1", "", ""]), "1 of 3 clusters are named. Still to be named: B and C."),
+    (("mnist", "k-means", ["1", "2", "ten"]), "The name of cluster C must be one of: 0, 1, "),
+    (("mnist", "k-means", ["1", "2", 3]), "The name of cluster C must be one of"),
+    (("mnist", "k-means", ["1", None, "3"]), "The name of cluster B must be one of"),
+    (("mnist", "k-means", ["coat", "1"]), "The name of cluster A must be one of"),
+    (("mnist", "k-means", []), CLUSTERS), (("mnist", "k-means", ["1"]), CLUSTERS),
+    (("mnist", "k-means", ["1"] * 21), CLUSTERS), (("mnist", "k-means", "123"), NUMBER),
+    (("mnist", "k-means", None), NUMBER), (("mnist", "k-means", {"A": "1"}), NUMBER),
+    (("edits", "k-means", ["1", "2"]), "Images must be one of"),
+    (([], "k-means", ["1", "2"]), "Images must be one of"),
+    (("mnist", "DBSCAN", ["1", "2"]), "Group by must be one of"),
 ]  # fmt: skip
 
 
@@ -196,6 +214,7 @@ def test_bad_input_gets_one_sentence(url: str, endpoint: str, arguments: Any, se
         (None, "The names must come as the map sends them."),
         ([], "The names must come as the map sends them."),
         ({}, "Images must be one of"),
+        (sent(["1", "2", "3"], grouping="DBSCAN"), "Group by must be one of: linkage, k-means."),
         (sent(["1"]), "Names must be a list of 3, one for each cluster."),
         (sent(["1", "2", "3"], clusters=math.nan), CLUSTERS),
         (sent(["1", "2", "3"], checked="yes"), "Checked must be true or false."),
@@ -209,6 +228,7 @@ def test_what_no_map_sends_is_refused(demo: gr.Blocks, value: Any, sentence: str
 
 BOARD = Board(
     dataset="mnist",
+    grouping="k-means",
     places=np.array([[0.0, 1.0], [-1.0, 0.5], [0.25, 0.0]]),
     assigned=np.array([0, 1, 0]),
     typical=((0, 2), (1,)),
@@ -223,7 +243,7 @@ def test_the_board_holds_what_it_was_given():
     assert shown["places"] == [[0.0, 1.0], [-1.0, 0.5], [0.25, 0.0]]
     assert (shown["assigned"], shown["typical"]) == ([0, 1, 0], [[0, 2], [1]])
     assert (shown["predicted"], shown["truth"]) == ([2, 1, 0], [2, 1, 1])
-    assert shown["clusters"] == 2
+    assert (shown["clusters"], shown["grouping"]) == (2, "k-means")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -61,7 +60,7 @@ def test_what_a_question_is_about_is_opened_where_it_is(demo: gr.Blocks):
     open_tab = handler(demo, "open_tab")
 
     def opened(question: int) -> list[str | None]:
-        inner, outer = open_tab(SimpleNamespace(question=question))
+        inner, outer = open_tab(gr.EventData(None, {"question": question}))
         return [getattr(update, "selected", None) for update in (inner, outer)]
 
     about = {question.tab: at for at, question in enumerate(QUESTIONS)}

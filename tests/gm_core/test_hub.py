@@ -29,7 +29,7 @@ import torch
 from filelock import FileLock
 from huggingface_hub import constants, try_to_load_from_cache
 
-from gm_core import hub
+from gm_core import hub, memory
 from gm_core.hub import FULL_SIZE, Download, HubError, Source
 from gm_core.instruct_pix2pix import Flagged, InstructPix2Pix
 from tests.gm_core.stand_in import (
@@ -557,8 +557,8 @@ def out_of_memory(*_: Any) -> None:
     ],
 )
 def test_every_kind_of_shortage_is_known(shortage):
-    assert hub._is_shortage(shortage)
-    assert not hub._is_shortage(RuntimeError("The size of tensor a must match that of b."))
+    assert memory.is_shortage(shortage)
+    assert not memory.is_shortage(RuntimeError("The size of tensor a must match that of b."))
 
 
 def test_out_of_memory_while_loading(pipeline, monkeypatch):

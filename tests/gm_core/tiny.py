@@ -18,6 +18,7 @@ from gm_core.masked_pixelcnn import MaskedPixelCNNConfig
 from gm_core.paradigms import ParadigmsConfig, targets
 from gm_core.pixelcnn import PixelCNNConfig
 from gm_core.pixelrnn import PixelRNNConfig
+from gm_core.simclr import SimCLRConfig
 from gm_core.vae import VAEConfig
 
 SIZE: dict[str, Any] = {"height": 8, "width": 9, "classes": 3, "head_features": 8}
@@ -32,6 +33,9 @@ CONFIGS: dict[str, Any] = {
     "gan": GANConfig(height=8, width=12, classes=3, latent=3, label_features=2, features=(4, 6)),
     "classifier": ClassifierConfig(height=8, width=12, classes=3, features=(4, 6), hidden=5),
     "paradigms": ParadigmsConfig(features=(8, 10, 12), words=12, heads=2, layers=1, groups=2),
+    "simclr": SimCLRConfig(
+        height=8, width=12, features=(4, 8), code=6, projection=6, temperature=0.1, groups=2
+    ),
     "instruct-pix2pix": InstructPix2PixConfig(
         size=32,
         channels=(8, 16),
@@ -90,5 +94,7 @@ def batch(family: str, count: int) -> tuple[Tensor, ...]:
         images, labels = torch.rand(size, generator=generator), torch.arange(count) % config.classes
         noise = torch.randn(count, 3, generator=generator)
         return (images, labels, noise) if family == "gan" else (images, labels)
+    if family == "simclr":
+        return torch.rand(size, generator=generator), torch.rand(size, generator=generator)
     levels = torch.randint(config.levels, size, generator=generator)
     return levels, torch.arange(count) % (config.classes + 1)

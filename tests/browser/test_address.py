@@ -1,0 +1,79 @@
+"""The address bar follows what is on screen, and an address shows the same again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+import gm_core
+from demo.tabs import pixelcnn
+from demo.ui import build_demo
+from tests.browser.conftest import cells, serve
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The app with two activities of one of its tabs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixelcnn, "ACTIVITIES", pixelcnn.ACTIVITIES[:2])
+        demo = build_demo((pixelcnn,))
+    with serve(demo) as url:
+        yield url
+
+
+def settings(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_the_address_follows_and_makes_a_link(open_page: Callable[..., Page], address: str):
+    page = open_page()
+    page.locator("[data-tab=pixelcnn]").click()
+    page.wait_for_url("**/?tab=pixelcnn")
+    page.get_by_role("button", name="Randomise seed").locator("visible=true").click()
+    page.wait_for_url(re.compile(r"\?tab=pixelcnn&seed=\d+$"))
+    seed = page.locator("#pixelcnn-generate--seed input").input_value()
+    assert settings(page) == {"tab": ["pixelcnn"], "seed": [seed]}
+
+    page.get_by_role("tab", name="Complete").click()
+    page.wait_for_url("**/?tab=pixelcnn&activity=complete")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Generate")).to_have_attribute("aria-selected", "true")
+    page.wait_for_url(f"**/?tab=pixelcnn&seed={seed}")
+
+    page.get_by_text("Link for the class").click()
+    page.get_by_role("checkbox", name="Temperature").check()
+    page.get_by_label("Lesson").select_option("step 2")
+    link = page.get_by_label("Address", exact=True)
+    expect(link).to_have_value(f"{address}?tab=pixelcnn&seed={seed}&hide=temperature&lesson=2")
+    expect(page.locator("#pixelcnn-generate--temperature")).to_be_visible()  # to the teacher
+
+    page.go_back()
+    expect(page.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
+    page.wait_for_url(address)
+
+
+def test_an_address_is_carried_out_but_for_its_faults(open_page: Callable[..., Page], address: str):
+    page = open_page(
+        f"{address}?tab=pixelcnn&model=pixelcnn-masked-mnist&class=3&seed=41&images=1&temperature=NaN"
+        "&hide=model,more&lesson=2&%3Cimg+src%3Dx+onerror%3Dalert(1)%3E=1"
+    )
+    expect(page.locator("#pixelcnn-status")).to_contain_text("1 image in")
+    expect(page.locator("#pixelcnn-player .where")).to_have_text("pixel 784 of 784")
+    *_, frame = gm_core.load("pixelcnn-masked-mnist").sample(1, seed=41, label=3)
+    assert np.array_equal(cells(page)[..., 0], frame.levels[0, 0].numpy() * 255)
+
+    ignored = page.locator("#address .ignored")
+    expect(ignored).to_contain_text("left out of the address: <img src=x onerror=alert(1)>, temp")
+    assert settings(page) == {
+        "tab": ["pixelcnn"], "model": ["pixelcnn-masked-mnist"], "class": ["3"], "seed": ["41"],
+        "images": ["1"], "hide": ["model,more"], "lesson": ["2"],
+    }  # fmt: skip
+    expect(page.locator("#pixelcnn-generate--model")).to_be_hidden()
+    expect(page.locator("#pixelcnn-generate--more")).to_be_hidden()
+    expect(page.locator("#pixelcnn-generate--seed")).to_be_visible()
+    expect(page.locator("#pixelcnn-lesson li").nth(1).locator(".body")).to_be_visible()

@@ -1,0 +1,143 @@
+"""Addresses: how settings are named, read, and carried out as if a student had moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from demo import address, inputs
+
+MOST = {"small": 8, "large": 64}
+
+
+@pytest.fixture(scope="module")
+def demo() -> gr.Blocks:
+    """A tab with one activity that has a button and one that answers at once."""
+
+    def fit(model: str) -> tuple[gr.Slider, gr.Dropdown]:
+        return gr.Slider(maximum=MOST[model], value=4), gr.Dropdown(list(model), value=model[0])
+
+    def paint(seed: float, noise: float, steps: int) -> Iterator[tuple[str, int]]:
+        if noise == 0.5:
+            raise inputs.refusal("Not this noise.")
+        yield "painting", steps
+        yield f"{seed:g} with {noise:g}", steps + 1
+
+    with gr.Blocks() as demo, gr.Tabs(), gr.Tab("Family", id="family"):
+        gr.Markdown("The idea")
+        with gr.Tabs():
+            with gr.Tab("Draw", id="family-draw"):
+                draw = gr.Button("Draw", variant="primary")
+                model = gr.Dropdown(list(MOST), value="small", label="Model")
+                images = gr.Slider(1, MOST["small"], value=8, step=1, label="Images, at once")
+                letter = gr.Dropdown(list("small"), value="a", label="Class")
+                temperature = gr.Slider(0.1, 2, value=1, step=0.05, label="Temperature")
+                seed = gr.Number(7, label="Seed")
+                gr.Radio(["A", "B"], label="Your prediction")
+                gr.Number(0, visible=False)
+                with gr.Accordion("More", open=False):
+                    gr.CheckboxGroup(["x", "y"], value=["x"], label="Methods")
+                    gr.Checkbox(True, label="Mask")
+                    gr.Textbox("a word", label="Instruction")
+                shown = gr.HTML()
+            with gr.Tab("Live", id="family-live"):
+                dice = gr.Button("Randomise", variant="primary")
+                again = gr.Number(0, label="Seed")
+                noise = gr.Slider(0, 1, value=0.1, label="Noise")
+                painted, steps = gr.HTML("as it started"), gr.State(3)
+        draw.click(lambda *_: "drawn", [temperature, seed], shown)
+        model.input(fit, model, [images, letter], api_visibility="private")
+        dice.click(lambda: 5, None, again, api_visibility="private")
+        gr.on([again.submit, noise.input], paint, [again, noise, steps], [painted, steps])
+    return demo
+
+
+def carried_out(demo: gr.Blocks, screen: str, query: str) -> tuple[dict[str, Any], list[str]]:
+    """What the controls hold then, and what was wrong."""
+    functions = list(demo.fns.values())
+    chosen = address.find_screens(demo)[screen]
+    restoring = address.Restoring(functions, chosen)
+    wrong = restoring.carry_out(address.settings_in(query))
+    return {name: restoring.held(each) for name, each in chosen.controls.items()}, wrong
+
+
+def test_controls_are_called_by_their_labels(demo: gr.Blocks):
+    screens = address.find_screens(demo)
+    assert list(screens) == ["family-draw", "family-live"]
+    draw = screens["family-draw"]
+    assert list(draw.controls) == [
+        "model", "images", "class", "temperature", "seed", "methods", "mask", "instruction"
+    ]  # fmt: skip
+    assert draw.hideable["more"] == ("More", "family-draw--more")
+    assert {each.elem_id for each in draw.controls.values()} <= {
+        element for _, element in draw.hideable.values()
+    }
+
+
+def test_only_a_button_that_draws_by_the_seed_is_pressed(demo: gr.Blocks):
+    screens, functions = address.find_screens(demo), list(demo.fns.values())
+    pressed = address.runs(functions, screens["family-draw"])
+    assert pressed is not None
+    assert pressed.value == "Draw"
+    assert address.runs(functions, screens["family-live"]) is None  # it would change the seed
+
+
+def test_what_a_model_fits_comes_before_what_the_address_says_of_it(demo: gr.Blocks):
+    held, wrong = carried_out(demo, "family-draw", "images=60&model=large&class=g&seed=41")
+    assert (held["model"], held["images"], held["class"], held["seed"]) == ("large", 60, "g", 41)
+    held, wrong = carried_out(demo, "family-draw", "model=large")
+    assert held["images"] == 8  # unsaid: as the app starts, and not as the model came with
+    assert held["class"] == "a"
+    assert wrong == []
+
+
+def test_an_activity_that_answers_at_once_does_so_once(demo: gr.Blocks):
+    screen = address.find_screens(demo)["family-live"]
+    restoring = address.Restoring(list(demo.fns.values()), screen)
+    assert restoring.carry_out({"seed": ["9"], "noise": ["0.25"]}) == []
+    held = {restoring.held(component) for component in restoring.updates}
+    assert held == {9, 0.25, "9 with 0.25", 4}
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("seed=NaN", "seed"), ("seed=-1", "seed"), ("seed=1.5", "seed"), ("seed=1e400", "seed"),
+        ("seed=4294967296", "seed"), ("seed=", "seed"), ("seed=1&seed=2", "seed"),
+        ("temperature=9", "temperature"), ("temperature=0.11", "temperature"),
+        ("temperature=-inf", "temperature"), ("images=9", "images"),
+        ("class=%3Cb%3E", "class"), ("model=../../etc", "model"), ("methods=z", "methods"),
+        ("mask=maybe", "mask"), ("instruction=a%00b", "instruction"),
+        ("instruction=" + "a" * 201, "instruction"), ("nothing=1", "nothing"),
+        ("your-prediction=A", "your-prediction"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_is_named_and_the_rest_applied(demo: gr.Blocks, query: str, name: str):
+    held, wrong = carried_out(demo, "family-draw", f"{query}&mask=off")
+    assert wrong == [name]
+    if name != "mask":
+        assert held["mask"] is False
+    assert (held["seed"], held["temperature"], held["model"]) == (7, 1, "small")
+
+
+def test_every_kind_of_value_is_read(demo: gr.Blocks):
+    query = (
+        "methods=&mask=off&instruction=%3Cb%3Ehat%3C%2Fb%3E&temperature=0.3&__theme=dark&beamer=1"
+    )
+    held, wrong = carried_out(demo, "family-draw", query)
+    assert (held["methods"], held["mask"], held["temperature"]) == ([], False, 0.3)
+    assert held["instruction"] == "<b>hat</b>"  # a text, whatever it says
+    assert wrong == []
+    held, _ = carried_out(demo, "family-draw", "methods=x&methods=y")
+    assert held["methods"] == ["x", "y"]
+
+
+def test_two_controls_of_one_name_are_refused():
+    with gr.Blocks() as demo, gr.Tabs(), gr.Tab("Family", id="family"):
+        gr.Number(1, label="Steps")
+        gr.Number(2, label="Steps, again")
+    with pytest.raises(ValueError, match="two “steps”"):
+        address.find_screens(demo)
