@@ -1,4 +1,4 @@
-"""Open the demo: `python app.py [--host HOST] [--port PORT] [--share] [--mcp] [--engine ray]`."""
+"""Open the demo: `python app.py`; `python app.py --help` says how else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ except FileNotFoundError:
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 
-from demo import openings, replicas, tools, zero_gpu
+from demo import openings, replicas, tools, workers, zero_gpu
 from demo.front_page import FrontPage
 from demo.sessions import Sessions
 from demo.strangers import FetchesNothing, no_such_endpoint
@@ -88,6 +88,10 @@ def main() -> None:
         help="where the work is done: in this process, or on Ray Serve replicas",
     )  # fmt: skip
     parser.add_argument("--replicas", type=Path, help="how many of them: a TOML file")
+    parser.add_argument(
+        "--workers", type=int, default=workers.by_default(),
+        help="processes of this machine that sample beside the app (default: %(default)s here)",
+    )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.mcp and not tools.are_possible():
         parser.error(tools.MISSING)
@@ -104,6 +108,8 @@ def main() -> None:
             stack.enter_context(replicas.serving(table))
             # Ray would abort; the cluster is to be taken down in order.
             signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        elif arguments.workers > 0:
+            stack.enter_context(workers.working(arguments.workers))
         launch(
             host=arguments.host,
             port=arguments.port,

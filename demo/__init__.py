@@ -1,8 +1,8 @@
 """What `gm_core` yields, shown by Gradio.
 
 As Gradio defines its 80 components, it parses their modules and renders an interface file (.pyi)
-of each for editors, to see whether the one that lies there is current. That takes half of its import, so it is
-imported here, before anything else of the demo, without.
+of each for editors, to see whether the one that lies there is current. That takes half of its
+import, so it is imported here, before anything else of the demo, without.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
+import gradio as gr
 import torch
 
 import gm_core
@@ -326,6 +327,17 @@ CALLS: dict[str, Call] = {
     "ask": Call("sampling", ask),
     "edit": Call("editing", edit),
 }
+
+
+class EngineLost(gr.Error):
+    """The process that worked on a request is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The process that worked on this has died, and another one takes its place. Ask again.",
+            print_exception=False,
+        )
+
 
 # Runs a call of a group somewhere: name, group, arguments -> its records.
 Backend = Callable[[str, Group, dict[str, Any]], Generator[Any, None, None]]

@@ -40,6 +40,13 @@ class FrontPage:
         compressed = "br" in headers.get("accept-encoding", "")
         where = (headers.get(name, "") for name in SAYS_WHERE)
         key = (scope["path"], str(compressed), *where)
+        if scope["method"] == "HEAD" and scope["path"] == "/" and key not in self.kept:
+            # Gradio asks so whether it can be reached, as it starts, and gives up after 3 seconds:
+            # on a busy machine the page is not made by then.
+            there = Response(media_type="text/html")
+            del there.headers["content-length"]
+            await there(scope, receive, send)
+            return
         if key not in self.kept:
             async with self.making:  # one after the other: who comes second finds it made
                 if key not in self.kept:

@@ -27,10 +27,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import gradio as gr
-
 from demo import engine
-from demo.engine import Group
+from demo.engine import EngineLost, Group
 from gm_core import memory
 
 if TYPE_CHECKING:
@@ -42,16 +40,6 @@ MISSING = "--engine ray needs Ray Serve: pip install -r requirements-ray.txt"
 ROOT = Path(__file__).parent.parent
 OBJECTS = 300_000_000  # bytes of shared memory for records on their way
 ATTEMPTS = 3  # to start a cluster: on a busy machine Ray gives itself too little time
-
-
-class EngineLost(gr.Error):
-    """The replica that worked on a request is gone."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The process that worked on this has died, and another one takes its place. Ask again.",
-            print_exception=False,
-        )
 
 
 class BadTable(ValueError):

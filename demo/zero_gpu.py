@@ -47,7 +47,6 @@ def use() -> None:
         yield from engine.in_process("edit", "editing", arguments)
 
     def route(call: str, group: engine.Group, arguments: dict[str, Any]) -> Generator[Any]:
-        run = edit(arguments) if call == "edit" else engine.in_process(call, group, arguments)
-        yield from run
+        yield from edit(arguments) if call == "edit" else others(call, group, arguments)
 
-    engine.use(route)
+    others = engine.use(route)

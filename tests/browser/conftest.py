@@ -21,6 +21,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )  # fmt: skip
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from demo.activities import ModelTab
 from demo.tabs import pixelcnn as pixelcnn_tab
@@ -269,17 +270,22 @@ def press(button: Locator, line: Locator, told: str) -> None:
     expect(line).to_contain_text(told)
 
 
-def stop_when(page: Page, line: str, said: str) -> None:
-    """Press Stop as soon as a status line says so, from within the page: on a busy machine a click
-    from here may come when the work is over."""
-    page.wait_for_function(
-        """([line, said]) => {
-          if (!document.querySelector(line).textContent.includes(said)) return false;
-          for (const button of document.querySelectorAll("button")) {
-            if (button.offsetParent && button.textContent.trim() === "Stop") button.click();
-          }
-          return true;
-        }""",
-        arg=[line, said],
-        polling="raf",
-    )
+def stop_when(button: Locator, line: str, said: str) -> None:
+    """Press a button, and press Stop as soon as a status line says so, from within the page: on a
+    busy machine a click from here may come when the work is over. As for `press`, the button may
+    have to be pressed again."""
+    for _ in range(12):
+        button.click()
+        with suppress(PlaywrightTimeout):
+            button.page.wait_for_function(STOP_WHEN, arg=[line, said], polling="raf", timeout=5_000)
+            return
+    expect(button.page.locator(line)).to_contain_text(said)
+
+
+STOP_WHEN = """([line, said]) => {
+  if (!document.querySelector(line).textContent.includes(said)) return false;
+  for (const button of document.querySelectorAll("button")) {
+    if (button.offsetParent && button.textContent.trim() === "Stop") button.click();
+  }
+  return true;
+}"""

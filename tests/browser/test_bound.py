@@ -151,8 +151,9 @@ def test_the_bound_to_the_end(bound_page: Callable[..., Page]):
 
 def test_stop_works_and_the_next_request_too(bound_page: Callable[..., Page]):
     page = bound_page()  # with the slow model
-    page.get_by_role("button", name="Draw samples").click()
-    stop_when(page, "#vae-bound-status", "Up to K = 5,000 ... ")
+    stop_when(
+        page.get_by_role("button", name="Draw samples"), "#vae-bound-status", "Up to K = 5,000 ... "
+    )
     expect(line(page)).to_contain_text("Stopped. Test image: a 7 ")
     reached = int(plot(page).get_attribute("data-points") or 12)
     assert reached < 12

@@ -149,8 +149,11 @@ def test_stopping_keeps_the_completions_before(open_activity: Callable[..., Page
     choose_model(page, "Masked PixelCNN")
     page.get_by_role("button", name="More").click()
     enter_number(page, "Completions", complete.MOST_COMPLETIONS)
-    page.get_by_role("button", name="Complete", exact=True).click()
-    stop_when(page, "#pixelcnn-complete-status", "Completing: pixel")
+    stop_when(
+        page.get_by_role("button", name="Complete", exact=True),
+        "#pixelcnn-complete-status",
+        "Completing: pixel",
+    )
     expect(status(page)).to_have_text(f"Stopped. These are still the completions before: {line}")
     assert np.array_equal(cells(page), before)
     choose_model(page, "Gated PixelCNN")

@@ -111,8 +111,9 @@ def test_an_edit_is_seen_from_all_sides(open_page: Callable[..., Page]):
 
     page.get_by_role("button", name="More").click()
     enter_number(page, "Steps", EDITORS[MODEL].most_steps)
-    page.get_by_role("button", name="Edit", exact=True).click()
-    stop_when(page, "#ip2p-edit-status", "of 50, about")
+    stop_when(
+        page.get_by_role("button", name="Edit", exact=True), "#ip2p-edit-status", "of 50, about"
+    )
     expect(told).to_have_text(edit.STOPPED)
     expect(page.locator(f"{VIEW} .where")).to_have_text(re.compile(r"step \d+ of 50: foreseen"))
 

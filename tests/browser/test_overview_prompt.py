@@ -68,8 +68,7 @@ def test_a_page_opens_with_pictures_and_answers_other_prompts(open_page: Callabl
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
     choose(page, "a 7")
-    page.get_by_role("button", name="Generate").click()
-    stop_when(page, STATUS, "PixelCNN draws a 7")
+    stop_when(page.get_by_role("button", name="Generate"), STATUS, "PixelCNN draws a 7")
     expect(line).to_contain_text("Stopped; the lanes stay as they are. PixelCNN draws")
     expect(sections.nth(0)).to_have_class("waiting")
     images = library("gan-mnist", 7, 5).images[:, 0].numpy()

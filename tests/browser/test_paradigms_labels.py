@@ -71,8 +71,7 @@ def test_labels_and_their_budget(open_page: Callable[..., Page], url: str):
 
     page.get_by_role("tab", name=budget.TITLE).click()
     curves = page.locator(BUDGET)
-    page.get_by_role("button", name="Run").click()
-    stop_when(page, BUDGET_TOLD, "Run ")
+    stop_when(page.get_by_role("button", name="Run"), BUDGET_TOLD, "Run ")
     expect(page.locator(BUDGET_TOLD)).to_contain_text("Stopped")
     # The next run works, with less.
     page.get_by_role("checkbox", name="supervised CNN").uncheck()

@@ -140,8 +140,7 @@ def test_stopping_stops_the_work_and_keeps_the_picture(pixelcnn: Callable[..., P
     ask_for_images(page, 48)
     finished, before = line.inner_text(), cells(page)
     enter_seed(page, 8)
-    page.get_by_role("button", name="Generate").click()
-    stop_when(page, "#pixelcnn-status", "Drawing: pixel")
+    stop_when(page.get_by_role("button", name="Generate"), "#pixelcnn-status", "Drawing: pixel")
     expect(line).to_have_text(f"Stopped. This is still the picture before: {finished}")
     assert np.array_equal(cells(page), before)
 

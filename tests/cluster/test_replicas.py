@@ -16,7 +16,8 @@ import pytest
 
 from demo import engine, openings, replicas
 from demo.capacity import replicas_needed
-from demo.replicas import BadTable, EngineLost, Replicas, read_table
+from demo.engine import EngineLost
+from demo.replicas import BadTable, Replicas, read_table
 from gm_core import MissingWeights, gan_lab
 
 PICTURE = [[[0.5] * 64] * 64] * 3

@@ -88,6 +88,17 @@ def test_each_address_of_the_app_has_a_page_of_its_own(http: httpx.Client):
     assert "https://a.example" not in http.get("/").text
 
 
+def test_whether_it_is_there_is_answered_before_it_is_made(http: httpx.Client):
+    there = {"x-forwarded-host": "b.example"}
+    answer = http.head("/", headers=there)
+    assert (answer.status_code, made) == (200, [])
+    assert "content-length" not in answer.headers
+    made_of = http.get("/", headers=there)
+    length = http.head("/", headers=there).headers["content-length"]
+    assert length == made_of.headers["content-length"]
+    assert http.head("/assets/none.js").status_code == 404
+
+
 def test_what_fails_is_not_kept(http: httpx.Client):
     for _ in range(2):
         made.clear()

@@ -113,7 +113,7 @@ def test_shipped_weights_reproduce_their_golden_output(name: str):
     found = FAMILIES[split_name(name)[0]].golden(model)
     assert found.keys() == expected.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(found[key], value)
+        torch.testing.assert_close(found[key], value, rtol=2e-5, atol=1e-5)  # machines round
 
 
 @shipped
