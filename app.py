@@ -36,6 +36,7 @@ from demo.strangers import FetchesNothing, no_such_endpoint
 from demo.theme import CSS, theme
 from demo.ui import build_demo
 from demo.uploads import RoomForUploads
+from demo.warm_up import warm_up
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -72,6 +73,7 @@ def launch(
     if mcp:
         tools.keep_to_them(demo)
     if block:
+        warm_up(url)
         demo.block_thread()
     return demo, url
 

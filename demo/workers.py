@@ -23,19 +23,21 @@ from typing import Any, Literal
 
 from demo import engine
 from demo.engine import Backend, EngineLost, Group
+from demo.warm_up import read_weights
 from gm_core import memory
 
 GROUP: Group = "sampling"
-MOST_BY_DEFAULT = 4  # each takes about 0.5 GB
+MOST_BY_DEFAULT = 4  # each takes half a gigabyte
+RESERVED = 2  # cores for the app itself and for whatever else the machine does
 STOP = b""
 
 Word = Literal["ready", "record", "error", "end"]
 
 
 def by_default() -> int:
-    """A worker for every core but the first, which is the app's."""
+    """A worker for every core that is not reserved; on two cores none."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(MOST_BY_DEFAULT, (cores or 1) - 1)
+    return max(0, min(MOST_BY_DEFAULT, (cores or 1) - RESERVED))
 
 
 # --- in a worker ---------------------------------------------------------------------------------
@@ -45,6 +47,7 @@ def work(connection: Connection) -> None:
     """Run one call after the other, until the app is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the keyboard, which the app hears as well
     with suppress(EOFError, BrokenPipeError):
+        read_weights()
         _say(connection, "ready")
         while True:
             message = connection.recv_bytes()

@@ -83,7 +83,7 @@ def usual_device() -> str:
     return os.environ.get("GM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-_loading = threading.Lock()
+_loading: dict[str, threading.Lock] = {}  # one a model: to import the editor takes seconds
 
 
 def load(name: str, device: str | torch.device | None = None) -> Any:
@@ -91,7 +91,7 @@ def load(name: str, device: str | torch.device | None = None) -> Any:
 
     device: default is `usual_device()`. Raises MissingWeights or BadCheckpoint.
     """
-    with _loading:
+    with _loading.setdefault(name, threading.Lock()):
         return _load(name, str(torch.device(device or usual_device())), root())
 
 

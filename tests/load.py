@@ -37,6 +37,7 @@ ROOT = Path(__file__).parent.parent
 TABS = (
     "overview", "paradigms", "pixelrnn", "pixelcnn", "vae", "gan", "instruct_pix2pix", "mixed"
 )  # fmt: skip
+OPEN = 20.0  # seconds that the app has been open for when the students come
 ROUNDS = 4  # requests a student
 THINKS = 8.0  # seconds between two requests, on average
 LEAVES = 0.05  # of the answers are not waited for
@@ -348,6 +349,7 @@ def main() -> None:
     arguments = parser.parse_args()
     options = [] if arguments.engine == "process" else ["--engine", arguments.engine]
     with serve(options) as (address, process):
+        time.sleep(OPEN)
         print(
             "| tab | students | answers | lost | hung | told busy | given up | left | p50 | p95 "
             "| longest stall | memory | same bytes |"
