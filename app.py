@@ -29,14 +29,15 @@ except FileNotFoundError:
 from gradio.route_utils import FnIndexInferError
 from starlette.middleware import Middleware
 
-from demo import openings, replicas, tools, workers, zero_gpu
-from demo.front_page import FrontPage
-from demo.sessions import Sessions
-from demo.strangers import FetchesNothing, no_such_endpoint
+from demo import openings, tools
+from demo.serving import replicas, workers, zero_gpu
+from demo.serving.front_page import FrontPage
+from demo.serving.sessions import Sessions
+from demo.serving.strangers import FetchesNothing, no_such_endpoint
+from demo.serving.uploads import RoomForUploads
+from demo.serving.warm_up import warm_up
 from demo.theme import CSS, theme
 from demo.ui import build_demo
-from demo.uploads import RoomForUploads
-from demo.warm_up import warm_up
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -18,7 +18,7 @@ import torch
 
 import gm_core
 from demo import inputs
-from demo.places import Places, is_wanted
+from demo.serving.places import Places, is_wanted
 from gm_core import checkpoints, data, hub, memory
 from gm_core.autoregressive import Method
 from gm_core.clusters import Chart, Grouping

@@ -7,8 +7,9 @@ from types import ModuleType
 
 import gradio as gr
 
-from demo import address, engine, places, tools
+from demo import address, engine, tools
 from demo.components.heading import heading
+from demo.serving import places
 from demo.tabs import gan, instruct_pix2pix, overview, paradigms, pixelcnn, pixelrnn, vae
 
 MODEL_TABS = (paradigms, pixelrnn, pixelcnn, vae, gan, instruct_pix2pix)

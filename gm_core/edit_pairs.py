@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -106,7 +107,8 @@ def draw_pairs(
     Pair i of a split follows from its name and i.
     """
     starts = range(0, count, CHUNK)
-    with ProcessPoolExecutor(processes) as pool:
+    # A fork of a process whose threads have computed would wait for them for ever.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         yield from pool.map(
             _chunk, [split] * len(starts), starts, [min(CHUNK, count - start) for start in starts]
         )

@@ -25,7 +25,8 @@ from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image
 
 from app import launch, main
-from demo import endpoints, engine, openings, tools, zero_gpu
+from demo import endpoints, engine, openings, tools
+from demo.serving import zero_gpu
 from tests.gm_core.curve import losses
 from tests.test_readme import README, block_after
 

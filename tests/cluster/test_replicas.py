@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,11 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
-from demo import engine, openings, replicas
-from demo.capacity import replicas_needed
+from demo import engine
 from demo.engine import EngineLost
-from demo.replicas import BadTable, Replicas, read_table
+from demo.serving import replicas
+from demo.serving.capacity import replicas_needed
+from demo.serving.replicas import BadTable, Replicas, read_table
 from gm_core import MissingWeights, gan_lab
+from tests.records import as_bytes
 
 PICTURE = [[[0.5] * 64] * 64] * 3
 CALLS: dict[str, dict[str, Any]] = {
@@ -69,13 +70,6 @@ def cluster() -> list[psutil.Process]:
 
 def both() -> list[psutil.Process]:
     return [each for each in cluster() if each.cmdline()[0].startswith("ray::ServeReplica")]
-
-
-def as_bytes(records: Iterator[Any]) -> tuple[str, list[bytes]]:
-    """All that records hold."""
-    arrays: dict[str, Any] = {}
-    said = json.dumps([openings.pack(record, arrays) for record in records])
-    return said, [array.tobytes() for array in arrays.values()]
 
 
 @pytest.mark.parametrize("call", CALLS)

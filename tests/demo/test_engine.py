@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from demo import engine
-from demo.places import Places
+from demo.serving.places import Places
 from gm_core.frames import Frame
 from gm_core.memory import OutOfMemory
 

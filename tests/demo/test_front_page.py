@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from demo.front_page import FrontPage
+from demo.serving.front_page import FrontPage
 
 made: list[str] = []
 

@@ -12,7 +12,7 @@ import pytest
 
 from demo import engine
 from demo.components.status import status
-from demo.places import WAITING_OF_ONE_STUDENT, FairBlocks, Places, settle
+from demo.serving.places import WAITING_OF_ONE_STUDENT, FairBlocks, Places, settle
 from tests.load import Endpoint, endpoints
 
 GROUPS = {

@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 
-from demo import sessions
-from demo.sessions import Sessions
+from demo.serving import sessions
+from demo.serving.sessions import Sessions
 from tests.demo.conftest import connect
 
 

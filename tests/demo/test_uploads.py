@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import uploads
+from demo.serving import uploads
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def upload(folder: Path) -> dict[str, Any]:
     import httpx
     from starlette.middleware import Middleware
 
-    from demo.uploads import RoomForUploads
+    from demo.serving.uploads import RoomForUploads
 
     def send(size: int, *, tells_its_length: bool = True) -> httpx.Response:
         files = {"files": ("picture.png", bytes(size))}

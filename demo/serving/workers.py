@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from demo import engine
 from demo.engine import Backend, EngineLost, Group
-from demo.warm_up import read_weights
+from demo.serving.warm_up import read_weights
 from gm_core import memory
 
 GROUP: Group = "sampling"
@@ -66,14 +66,14 @@ def _run(connection: Connection, call: str, arguments: dict[str, Any]) -> None:
     except BrokenPipeError:
         raise
     except Exception as error:
-        _say(connection, "error", _that_can_be_sent(error))
+        _say(connection, "error", that_can_be_sent(error))
     else:
         _say(connection, "end")
     finally:
         records.close()
 
 
-def _that_can_be_sent(error: Exception) -> Exception:
+def that_can_be_sent(error: Exception) -> Exception:
     """The error with a note of where it was raised, which is lost on the way; or its words."""
     error.add_note("".join(traceback.format_tb(error.__traceback__)))
     try:
@@ -95,7 +95,7 @@ class Worker:
     def __init__(self) -> None:
         context = get_context("spawn")  # a fork would take over locks that other threads hold
         self.is_lost = False
-        self._connection, theirs = context.Pipe()
+        self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=work, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()  # so that its death is heard
@@ -123,7 +123,7 @@ class Worker:
     def hear(self) -> tuple[Word, Any]:
         """What the worker says next. Raises EngineLost."""
         try:
-            message = self._connection.recv_bytes()
+            message = self.connection.recv_bytes()
         except (EOFError, OSError):
             self.is_lost = True
             raise EngineLost from None
@@ -131,7 +131,7 @@ class Worker:
 
     def _tell(self, message: bytes) -> None:
         try:
-            self._connection.send_bytes(message)
+            self.connection.send_bytes(message)
         except OSError:
             self.is_lost = True
             raise EngineLost from None
@@ -139,7 +139,7 @@ class Worker:
     def end(self) -> None:
         self.process.kill()
         self.process.join()
-        self._connection.close()
+        self.connection.close()
 
 
 class Workers:
@@ -147,8 +147,8 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.elsewhere: Backend = engine.in_process
-        self._all: set[Worker] = set()
-        self._free: SimpleQueue[Worker] = SimpleQueue()
+        self.all: set[Worker] = set()
+        self.free: SimpleQueue[Worker] = SimpleQueue()
         for _ in range(count):
             self._hire()
 
@@ -156,7 +156,7 @@ class Workers:
         self, call: str, group: Group, arguments: dict[str, Any]
     ) -> Generator[Any, None, None]:
         try:
-            worker = self._free.get_nowait() if group == GROUP else None
+            worker = self.free.get_nowait() if group == GROUP else None
         except Empty:
             worker = None
         if worker is None:
@@ -166,26 +166,26 @@ class Workers:
             yield from worker.stream(call, arguments)
         finally:
             if worker.is_lost:
-                self._all.discard(worker)
+                self.all.discard(worker)
                 worker.end()
                 self._hire()
             else:
-                self._free.put(worker)
+                self.free.put(worker)
 
     def _hire(self) -> None:
         """Start a process; it counts as free as soon as it has imported what it needs."""
         worker = Worker()
-        self._all.add(worker)
+        self.all.add(worker)
 
         def welcome() -> None:
             with suppress(EngineLost):
                 worker.hear()
-                self._free.put(worker)
+                self.free.put(worker)
 
         threading.Thread(target=welcome, daemon=True).start()
 
     def end(self) -> None:
-        for worker in self._all:
+        for worker in self.all:
             worker.end()
 
 

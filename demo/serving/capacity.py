@@ -1,4 +1,4 @@
-"""How many replicas a class needs, from seconds measured here: `python -m demo.capacity`.
+"""How many replicas a class needs, from seconds measured here: `python -m demo.serving.capacity`.
 
 Requests come at random and are served first come, first served, by replicas that work on one each:
 the queue M/M/c, in which a request waits with the probability that Erlang's formula C gives.

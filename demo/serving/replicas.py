@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
 
 MISSING = "--engine ray needs Ray Serve: pip install -r requirements-ray.txt"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OBJECTS = 300_000_000  # bytes of shared memory for records on their way
 ATTEMPTS = 3  # to start a cluster: on a busy machine Ray gives itself too little time
 
