@@ -345,9 +345,15 @@ def main() -> None:
     parser.add_argument("--tabs", nargs="+", default=TABS, choices=TABS)
     parser.add_argument("--clients", nargs="+", type=int, default=[30, 200])
     parser.add_argument("--sessions", type=int, default=10_000, help="how many new ones; 0: none")
-    parser.add_argument("--engine", default="process", help="as the app's option")
+    parser.add_argument("--engine", help="as the app's option")
+    parser.add_argument("--workers", help="as the app's option")
     arguments = parser.parse_args()
-    options = [] if arguments.engine == "process" else ["--engine", arguments.engine]
+    options = [
+        word
+        for name in ("engine", "workers")
+        if (value := getattr(arguments, name))
+        for word in (f"--{name}", value)
+    ]
     with serve(options) as (address, process):
         time.sleep(OPEN)
         print(

@@ -15,9 +15,7 @@ from gm_core import checkpoints
 SHIPPED = checkpoints.root()
 
 
-def test_all_weights_are_read_whatever_is_wrong_with_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_weights_are_read_though_some_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("classifier-mnist", "gan-mnist"):
         shutil.copytree(SHIPPED / name, tmp_path / name)
     (tmp_path / "classifier-mnist" / "model.safetensors").write_bytes(b"broken")
