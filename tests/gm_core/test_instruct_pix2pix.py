@@ -17,7 +17,7 @@ from gm_core.edit_pairs import edits_of, label, random_pair
 from gm_core.instruct_pix2pix import SAMPLERS, EditFrame, InstructPix2Pix, Sampler, read, write
 from gm_core.randomness import stream
 from gm_core.scenes import EDITS
-from gm_core.training.instruct_pix2pix import RECIPES
+from gm_core.training.instruct_pix2pix import RECIPES, repeated
 from gm_core.training.loop import Schedule, train
 from tests.gm_core.tiny import CONFIGS, tiny
 
@@ -204,6 +204,15 @@ def pairs() -> Images:
     drawn = [random_pair(f"tiny {index}") for index in range(8)]
     images = torch.stack([pictures for _, pictures in drawn])[:, :, ::2, ::2].contiguous()
     return Images(images, torch.tensor([label(pair.edits) for pair, _ in drawn]))
+
+
+def test_pairs_that_are_hard_come_several_times():
+    names = ([], ["red shirt"], ["smile"], ["red shirt", "long hair"])
+    labels = torch.tensor([label([EDITS[name] for name in asked]) for asked in names])
+    pictures = torch.arange(4)[:, None, None, None].expand(-1, 6, 2, 2)
+    several = repeated(Images(pictures, labels))
+    assert several.images[:, 0, 0, 0].tolist() == [0, 1, 2, 2, 2, 2, 3, 3]
+    assert torch.equal(several.labels, labels[several.images[:, 0, 0, 0]])
 
 
 def test_every_stage_teaches_its_part(pairs: Images):
