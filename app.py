@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--replicas", type=Path, help="how many of them: a TOML file")
     parser.add_argument(
         "--workers", type=int, default=workers.by_default(),
-        help="processes of this machine that sample beside the app (default: %(default)s here)",
+        help="processes of this machine that may sample beside the app (default: %(default)s here)",
     )  # fmt: skip
     arguments = parser.parse_args()
     if arguments.mcp and not tools.are_possible():

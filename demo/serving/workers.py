@@ -2,7 +2,8 @@
 
 Sampling keeps a core busy for a second a request. In the app's own process it would take turns with
 the server and with everybody's edits and sliders; in a worker it has a core to itself. The same
-seed gives the same bytes there. Where no worker is free, the app's process does the work.
+seed gives the same bytes there. Where no worker is free, the app's process does the work; one is
+started when two students sample at once, for it takes half a gigabyte.
 """
 
 from __future__ import annotations
@@ -27,17 +28,16 @@ from demo.serving.warm_up import read_weights
 from gm_core import memory
 
 GROUP: Group = "sampling"
-MOST_BY_DEFAULT = 4  # each takes half a gigabyte
-RESERVED = 2  # cores for the app itself and for whatever else the machine does
+MOST_BY_DEFAULT = 4
 STOP = b""
 
 Word = Literal["ready", "record", "error", "end"]
 
 
 def by_default() -> int:
-    """A worker for every core that is not reserved; on two cores none."""
+    """A worker for every core but the first, which is the app's."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(0, min(MOST_BY_DEFAULT, (cores or 1) - RESERVED))
+    return min(MOST_BY_DEFAULT, (cores or 1) - 1)
 
 
 # --- in a worker ---------------------------------------------------------------------------------
@@ -145,22 +145,24 @@ class Worker:
 class Workers:
     """Sends the calls of a group to the workers that are free, and all others elsewhere."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.elsewhere: Backend = engine.in_process
         self.all: set[Worker] = set()
         self.free: SimpleQueue[Worker] = SimpleQueue()
-        for _ in range(count):
-            self._hire()
+        self._here = 0  # calls of the group that found no worker and still run
+        self._counting = threading.Lock()
 
     def __call__(
         self, call: str, group: Group, arguments: dict[str, Any]
     ) -> Generator[Any, None, None]:
-        try:
-            worker = self.free.get_nowait() if group == GROUP else None
-        except Empty:
-            worker = None
-        if worker is None:
+        if group != GROUP:
             yield from self.elsewhere(call, group, arguments)
+            return
+        try:
+            worker = self.free.get_nowait()
+        except Empty:
+            yield from self._without(call, group, arguments)
             return
         try:
             yield from worker.stream(call, arguments)
@@ -168,11 +170,25 @@ class Workers:
             if worker.is_lost:
                 self.all.discard(worker)
                 worker.end()
-                self._hire()
+                self.hire()
             else:
                 self.free.put(worker)
 
-    def _hire(self) -> None:
+    def _without(
+        self, call: str, group: Group, arguments: dict[str, Any]
+    ) -> Generator[Any, None, None]:
+        """The records of a call for which no worker is free; two at once ask for one more."""
+        with self._counting:
+            self._here += 1
+            if self._here > 1 and len(self.all) < self.most:
+                self.hire()
+        try:
+            yield from self.elsewhere(call, group, arguments)
+        finally:
+            with self._counting:
+                self._here -= 1
+
+    def hire(self) -> None:
         """Start a process; it counts as free as soon as it has imported what it needs."""
         worker = Worker()
         self.all.add(worker)
@@ -190,11 +206,11 @@ class Workers:
 
 
 @contextmanager
-def working(count: int) -> Iterator[Workers]:
-    """Send the engine's sampling to so many processes, until the end of the block."""
+def working(most: int) -> Iterator[Workers]:
+    """Send the engine's sampling to up to so many processes, until the end of the block."""
     before = engine.GROUPS[GROUP]
-    engine.GROUPS[GROUP] = replace(before, running=count)
-    workers = Workers(count)
+    engine.GROUPS[GROUP] = replace(before, running=most + 1)
+    workers = Workers(most)
     workers.elsewhere = engine.use(workers)
     try:
         yield workers

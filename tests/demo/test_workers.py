@@ -28,11 +28,17 @@ def elsewhere(*_: Any) -> Generator[Any, None, None]:
     yield
 
 
+def endless(*_: Any) -> Generator[Any, None, None]:
+    while True:
+        yield None
+
+
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Workers]:
     """One worker that is ready; whatever it does not do is an error."""
     with working(1) as workers:
         workers.elsewhere = elsewhere
+        workers.hire()
         wait(workers)
         yield workers
 
@@ -50,9 +56,25 @@ def test_the_same_bytes_as_in_this_process(workers: Workers):
 def test_the_engine_sends_sampling_there_and_nothing_else(workers: Workers):
     *_, frame = engine.stream("sample", **SAMPLE)
     assert frame.step == frame.total
-    assert engine.GROUPS[GROUP].running == len(workers.all) == 1
+    assert engine.GROUPS[GROUP].running == len(workers.all) + 1 == 2
     with pytest.raises(Elsewhere):
         list(engine.stream("decode", model="vae-mnist-2d", z=[[0.0, 0.0]]))
+
+
+def test_two_calls_at_once_start_one():
+    with working(1) as workers:
+        workers.elsewhere = endless
+        one, other = (workers("sample", GROUP, SAMPLE) for _ in range(2))
+        assert (next(one), len(workers.all)) == (None, 0)
+        assert (next(other), len(workers.all)) == (None, 1)
+        third = workers("sample", GROUP, SAMPLE)
+        next(third)
+        assert len(workers.all) == 1
+        for call in (one, other, third):
+            call.close()
+        wait(workers)
+        assert len(list(workers("sample", GROUP, SAMPLE))) == 28
+    assert not any(worker.process.is_alive() for worker in workers.all)
 
 
 def test_while_it_works_others_go_elsewhere(workers: Workers):
