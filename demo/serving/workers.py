@@ -211,10 +211,10 @@ def working(most: int) -> Iterator[Workers]:
     before = engine.GROUPS[GROUP]
     engine.GROUPS[GROUP] = replace(before, running=most + 1)
     workers = Workers(most)
-    workers.elsewhere = engine.use(workers)
+    backend = workers.elsewhere = engine.use(workers)
     try:
         yield workers
     finally:
-        engine.use(workers.elsewhere)
+        engine.use(backend)
         engine.GROUPS[GROUP] = before
         workers.end()

@@ -274,10 +274,12 @@ def stop_when(button: Locator, line: str, said: str) -> None:
     """Press a button, and press Stop as soon as a status line says so, from within the page: on a
     busy machine a click from here may come when the work is over. As for `press`, the button may
     have to be pressed again."""
-    for _ in range(12):
+    for _ in range(3):
         button.click()
         with suppress(PlaywrightTimeout):
-            button.page.wait_for_function(STOP_WHEN, arg=[line, said], polling="raf", timeout=5_000)
+            button.page.wait_for_function(
+                STOP_WHEN, arg=[line, said], polling="raf", timeout=25_000
+            )
             return
     expect(button.page.locator(line)).to_contain_text(said)
 

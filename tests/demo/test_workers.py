@@ -62,6 +62,7 @@ def test_the_engine_sends_sampling_there_and_nothing_else(workers: Workers):
 
 
 def test_two_calls_at_once_start_one():
+    before = engine._backend
     with working(1) as workers:
         workers.elsewhere = endless
         one, other = (workers("sample", GROUP, SAMPLE) for _ in range(2))
@@ -75,6 +76,7 @@ def test_two_calls_at_once_start_one():
         wait(workers)
         assert len(list(workers("sample", GROUP, SAMPLE))) == 28
     assert not any(worker.process.is_alive() for worker in workers.all)
+    assert engine._backend is before
 
 
 def test_while_it_works_others_go_elsewhere(workers: Workers):
