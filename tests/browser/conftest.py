@@ -252,7 +252,7 @@ def enter_seed(page: Page, seed: int) -> None:
 
 def until(page: Page, holds: Callable[[], bool]) -> None:
     """Wait, frame by frame, for what a locator can't be asked: pixels, mostly."""
-    for _ in range(600):
+    for _ in range(3600):  # a minute and more
         if holds():
             return
         page.wait_for_function("() => new Promise(requestAnimationFrame)")
