@@ -117,7 +117,7 @@ class FairQueue(Queue):
 
 
 class FairBlocks(gr.Blocks):
-    """An app whose queue is fair."""
+    """An app whose queue is fair, and whose pages miss nothing."""
 
     def __init__(self, groups: Mapping[Any, Places], **settings: Any) -> None:
         self.groups = groups
@@ -134,11 +134,39 @@ class FairBlocks(gr.Blocks):
         here(inputs)
         return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
+    def handle_streaming_diffs(
+        self,
+        block_fn: BlockFunction,
+        data: list[Any],
+        session_hash: str | None,
+        run: str | None,
+        final: bool,
+        simple_format: bool = False,
+    ) -> list[Any]:
+        """What has changed since the record before. The page edits the last value in place, which
+        it may not have shown yet: one that `gr.skip()` follows at once would never be seen. So what
+        becomes an update, or was one, is sent as a whole."""
+        streams = self.pending_diff_streams.get(session_hash, {})
+        before, now = [*streams.get(run, ())], [*data]
+        sent = super().handle_streaming_diffs(
+            block_fn, data, session_hash, run, final, simple_format
+        )
+        if before and not final and not simple_format:
+            for index, (old, new) in enumerate(zip(before, now, strict=False)):
+                if old != new and (is_update(old) or is_update(new)):
+                    sent[index] = [["replace", [], new]]
+        return sent
+
     def queue(self, *arguments: Any, **settings: Any) -> gr.Blocks:
         """Gradio calls this as the app is made."""
         super().queue(*arguments, **settings)
         self._queue = FairQueue(self, self.groups)
         return self
+
+
+def is_update(value: Any) -> bool:
+    """Whether an output changes some properties of its component, or none."""
+    return isinstance(value, dict) and value.get("__type__") == "update"
 
 
 def settle(demo: FairBlocks, *, otherwise: str) -> None:

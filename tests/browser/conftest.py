@@ -24,6 +24,8 @@ from playwright.sync_api import (
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from demo.activities import ModelTab
+from demo.engine import GROUPS
+from demo.serving.places import FairBlocks
 from demo.tabs import pixelcnn as pixelcnn_tab
 from demo.theme import CSS, theme
 from demo.ui import build_demo
@@ -150,10 +152,15 @@ def serve(demo: gr.Blocks) -> Iterator[str]:
     demo.close(verbose=False)
 
 
+def app_blocks() -> FairBlocks:
+    """Blocks as the whole app has them, for a part of it."""
+    return FairBlocks(GROUPS)
+
+
 @contextmanager
 def serve_activity(activity: ModuleType, tab: ModelTab) -> Iterator[str]:
     """In place of the whole app: one activity, on a second tab, which is hidden at first."""
-    with gr.Blocks() as demo, gr.Tabs():
+    with app_blocks() as demo, gr.Tabs():
         with gr.Tab("Other"):
             gr.Markdown("Another activity")
         with gr.Tab(activity.TITLE):

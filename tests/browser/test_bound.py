@@ -18,7 +18,7 @@ from gm_core import data
 from gm_core.metrics import as_pictures
 from gm_core.randomness import stream
 from gm_core.vae import kl_divergence
-from tests.browser.conftest import PHONE, serve, stop_when
+from tests.browser.conftest import PHONE, app_blocks, serve, stop_when
 from tests.demo.test_bound import save_vae
 
 QUICK, SLOW, CLOTHES = "vae-mnist-beta1", "vae-mnist", "vae-fashion"
@@ -33,7 +33,7 @@ def address(folder: Path) -> Iterator[str]:
     save_vae(folder, QUICK, features=())
     save_vae(folder, SLOW, features=(48, 96), blocks=3)
     save_vae(folder, CLOTHES, likelihood="logistic")
-    with gr.Blocks() as demo, gr.Tabs():
+    with app_blocks() as demo, gr.Tabs():
         with gr.Tab(bound.TITLE):
             bound.build(ModelTab("vae", (QUICK, SLOW)))
         with gr.Tab(blur.TITLE):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, complete
-from tests.browser.conftest import PHONE, cells, enter_number, press, serve, stop_when
+from tests.browser.conftest import PHONE, app_blocks, cells, enter_number, press, serve, stop_when
 from tests.demo.test_race import save_tiny
 
 DIGITS, CLOTHES, SLOW = "pixelcnn-mnist", "pixelcnn-fashion", "pixelcnn-masked-mnist"
@@ -25,7 +24,7 @@ def address(folder: Path) -> Iterator[str]:
     save_tiny(folder, (DIGITS,), height=H, width=W)
     save_tiny(folder, (CLOTHES,), height=H, width=W, levels=256)
     save_tiny(folder, (SLOW,), height=H, width=W, features=256, bottleneck=128, layers=40)
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         complete.build(ModelTab("pixelcnn", MODELS))
     with serve(demo) as url:
         yield url

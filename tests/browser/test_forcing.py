@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from demo.activities import ModelTab, forcing
-from tests.browser.conftest import cells, enter_number, enter_seed, serve
+from tests.browser.conftest import app_blocks, cells, enter_number, enter_seed, serve
 from tests.demo.test_forcing import MODELS, expected
 from tests.demo.test_race import save_tiny
 
@@ -21,7 +20,7 @@ STATUS, TABLE = "#pixelcnn-forcing-status p", "#pixelcnn-forcing-table"
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
     save_tiny(folder, MODELS, height=28, width=28)
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         forcing.build(ModelTab("pixelcnn", MODELS))
     with serve(demo) as url:
         yield url

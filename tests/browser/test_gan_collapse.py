@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -15,7 +14,7 @@ import gm_core
 from demo.activities import ModelTab
 from demo.gan import collapse
 from gm_core.neighbours import measure
-from tests.browser.conftest import PHONE, enter_seed, press, serve
+from tests.browser.conftest import PHONE, app_blocks, enter_seed, press, serve
 from tests.browser.test_gan_generate import pixels
 from tests.demo.test_gan_collapse import drawn, save_pair
 
@@ -24,7 +23,7 @@ from tests.demo.test_gan_collapse import drawn, save_pair
 def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity alone, with tiny networks."""
     save_pair(folder)
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         collapse.build(ModelTab("gan", collapse.MODELS))
     with serve(demo) as url:
         yield url

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from demo.components.maps import Heat, Maps, Picture, maps
-from tests.browser.conftest import PHONE, serve
+from tests.browser.conftest import PHONE, app_blocks, serve
 
 H, W = 6, 8
 REAL, REAL_DARK = (0x00, 0x72, 0xB2), (0x56, 0xB4, 0xE9)
@@ -77,7 +77,7 @@ class App:
         shining = [
             Heat("none", np.full((1, 2), heat), "", low=0, high=1, below=below) for heat in (0, 1)
         ]
-        with gr.Blocks() as demo:
+        with app_blocks() as demo:
             with gr.Tab("One"):
                 gr.Markdown("Another tab")
             with gr.Tab("Two"), gr.Row():
@@ -433,7 +433,7 @@ COUNTS = (1, 2, 3, 4, 9)
 @pytest.fixture(scope="module")
 def sized() -> Iterator[str]:
     heat = Heat("Heat", np.zeros((28, 28)), "bits", low=0, high=1)
-    with gr.Blocks() as demo, gr.Row():
+    with app_blocks() as demo, gr.Row():
         with gr.Column(scale=1, min_width=260):
             gr.Button("Generate")
         with gr.Column(scale=4, min_width=336):

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 import gm_core
 from demo.activities import ModelTab, masks
 from gm_core.mask_lab import views
-from tests.browser.conftest import PHONE, enter_number, enter_seed, serve
+from tests.browser.conftest import PHONE, app_blocks, enter_number, enter_seed, serve
 from tests.browser.test_maps import REAL, REAL_DARK, STUDENT
 
 VIEW, LOSSES, STATUS = "#pixelcnn-masks-view", "#pixelcnn-masks-losses", "#pixelcnn-masks-status p"
@@ -30,7 +30,7 @@ def url() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masks, "SECONDS", 600.0)
         patch.setattr(masks, "MOST_STEPS", 100_000)
-        with gr.Blocks() as demo:
+        with app_blocks() as demo:
             with gr.Tab("Another"):
                 gr.Markdown("Something else")
             with gr.Tab("Masks"):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 import gm_core
 from demo.overview import prompt
-from tests.browser.conftest import PHONE, enter_seed, press, serve, stop_when
+from tests.browser.conftest import PHONE, app_blocks, enter_seed, press, serve, stop_when
 from tests.browser.test_gan_generate import pixels
 from tests.demo.test_overview_prompt import SHIPPED, TAB, library
 from tests.gm_core.test_prompt import save
@@ -28,7 +27,7 @@ LANES, STATUS, TABLE = (
 def address(folder: Path) -> Iterator[str]:
     """In place of the whole app: this activity alone, with tiny networks."""
     save(folder, SHIPPED)
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         prompt.build(TAB)
     with serve(demo) as url:
         yield url

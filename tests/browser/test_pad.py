@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
 from demo.components.pad import Drawing, pad, read
-from tests.browser.conftest import PHONE, serve
+from tests.browser.conftest import PHONE, app_blocks, serve
 
 SIZE = 28
 GENERATOR = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def address() -> Iterator[str]:
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
-    with gr.Blocks() as demo, gr.Tabs():
+    with app_blocks() as demo, gr.Tabs():
         with gr.Tab("Large"):
             gr.HTML("<p>" + "A page as wide as its screen. " * 20 + "</p>")
             large = pad(

@@ -15,7 +15,7 @@ import gm_core
 from demo import render
 from demo.components.player import Jump, Series, Trajectory, player
 from gm_core.frames import PixelFrame
-from tests.browser.conftest import PHONE, cells, open_pixelcnn, serve, step_of
+from tests.browser.conftest import PHONE, app_blocks, cells, open_pixelcnn, serve, step_of
 from tests.demo.test_render import random_frame
 
 UNKNOWN = (0x9A, 0x9A, 0x9A)
@@ -229,7 +229,7 @@ def frames_address(frames: np.ndarray) -> Iterator[str]:
         captions=("first", "second"), autoplay=False,
         series=Series("loss", "nats", np.ones((2, 3), np.float32)),
     )  # fmt: skip
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         with gr.Tab("One"):
             gr.Markdown("Another tab")
         with gr.Tab("Two"):
@@ -304,7 +304,7 @@ def examples_address(examples: dict[str, PixelFrame], marks: np.ndarray) -> Iter
         frame = random_frame(2, channels=1, height=4, width=5, levels=2, seed=1)
         return render.pixel_trajectory(frame, None, "x", 1.0, autoplay=False).payload()
 
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         canvas = player(value("grey"), label="Grey", elem_id="grey")
         heard, shown = gr.State([]), gr.Textbox(elem_id="heard")
         renew = gr.Button("Renew")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 import gm_core
 from demo.activities import ModelTab, race
-from tests.browser.conftest import enter_seed, serve
+from tests.browser.conftest import app_blocks, enter_seed, serve
 from tests.browser.test_maps import UNKNOWN, cells
 from tests.demo.test_race import NAMES, save_tiny
 
@@ -36,7 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def url(folders: tuple[Path, Path]) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GM_CHECKPOINTS", str(folders[0]))
-        with gr.Blocks() as demo:
+        with app_blocks() as demo:
             race.build(ModelTab("pixelcnn", NAMES[:1]))
         with serve(demo) as url:
             yield url

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,12 +16,12 @@ from playwright.sync_api import Locator, Page, expect
 
 import gm_core
 from demo.activities import ModelTab, sees
-from tests.browser.conftest import PHONE, serve
+from tests.browser.conftest import PHONE, app_blocks, serve
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with gr.Blocks() as demo:
+    with app_blocks() as demo:
         sees.build(ModelTab("pixelcnn", sees.MODELS))
     with serve(demo) as url:
         yield url

@@ -81,6 +81,24 @@ def url(stage: Stage) -> Iterator[str]:
     demo.close()
 
 
+def test_a_record_that_skip_follows_is_not_edited_away():
+    """The page edits the last value in place, and may not have shown it yet."""
+    with FairBlocks(GROUPS) as demo:
+        shown = gr.JSON()
+        demo.load(lambda: None, None, shown)
+    (listener,) = demo.fns.values()
+    records = [{"chosen": 3}, {"__type__": "update"}, {"chosen": 4, "more": [1]}, {"chosen": 4}]
+    edits = [
+        demo.handle_streaming_diffs(listener, [record], "a", "run", final=False)
+        for record in records
+    ]
+    assert edits[0] == [{"chosen": 3}]
+    assert edits[1:3] == [[[["replace", [], record]]] for record in records[1:3]]
+    assert edits[3] == [[["delete", ["more"], None]]]  # and what stays is not sent again
+    assert demo.handle_streaming_diffs(listener, [None], "a", "run", final=True) == [{"chosen": 4}]
+    assert demo.pending_diff_streams == {}
+
+
 @pytest.fixture
 def http(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=30) as http:
