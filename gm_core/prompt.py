@@ -34,6 +34,7 @@ Result = TypeVar("Result")
 UPDATES = 14  # records while a picture of two levels is drawn pixel after pixel
 FEW_UPDATES = 4  # of more levels: a record holds the share of each, which takes time to build
 REPEATS = 3  # of what takes milliseconds, timed
+BRIEF = 0.02  # seconds; what takes longer is timed once
 AT_ONCE = 50  # pictures that are drawn together until enough show the class
 MOST_TRIES = 1_000  # pictures after which the search for a class ends
 
@@ -126,14 +127,15 @@ def _searched(
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """What short work gives, and its seconds: the median of several runs, of which the first
-    prepares the kernels and takes longer."""
-    results, times = [], []
-    for _ in range(REPEATS):
+    """What work gives, and its seconds; of short work the median of several runs, the first of
+    which prepares the kernels and takes longer."""
+    times: list[float] = []
+    while True:
         started = time.perf_counter()
-        results.append(work())
+        result = work()
         times.append(time.perf_counter() - started)
-    return results[-1], statistics.median(times)
+        if len(times) == REPEATS or times[0] > BRIEF:
+            return result, statistics.median(times)
 
 
 def search(

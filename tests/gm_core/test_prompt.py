@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import gm_core
-from gm_core import checkpoints, data
+from gm_core import checkpoints, data, prompt
 from gm_core.autoregressive import PixelModel
 from gm_core.families import split_name
 from gm_core.neighbours import compare
@@ -195,3 +195,13 @@ def test_it_can_be_stopped():
     assert [record.step for record in taken] == [56, 112]
     assert not taken[0].images[:, :, 2:].any()
     assert list(records) == []
+
+
+@pytest.mark.parametrize(("brief", "runs"), [(float("inf"), 3), (0.0, 1)])
+def test_only_brief_work_is_timed_again(monkeypatch: pytest.MonkeyPatch, brief: float, runs: int):
+    monkeypatch.setattr(prompt, "BRIEF", brief)
+    done: list[int] = []
+    result, seconds = prompt.timed(lambda: done.append(len(done)) or len(done))
+    assert done == list(range(runs))
+    assert result == runs
+    assert seconds > 0
