@@ -42,7 +42,16 @@ function settingsOf(screen) {
     if (each === screen) break;
     at += each.settings.length;
   }
-  return screen.settings.map(([name, start], index) => [name, values[at + index], start]);
+  return screen.settings.map(([name, start, keys], index) => [name, said(values[at + index], keys), start]);
+}
+
+// Of what a script draws, a part: numbers and lists with commas.
+function said(value, keys) {
+  if (!keys) return value;
+  const parts = keys.map((key) => value?.[key]);
+  const asText = (part) =>
+    Array.isArray(part) ? part.map(asText).join(",") : String(typeof part === "number" ? Number(part.toFixed(2)) : part);
+  return parts.some((part) => part === null || part === undefined) ? null : parts.map(asText).join(",");
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);

@@ -2,7 +2,8 @@
 
 `?tab=pixelcnn&model=pixelcnn-fashion&seed=41` names the tab, the activity (unless it is the tab's
 first one) and every setting that is not as the app starts. The names are the controls' labels, so
-an activity does nothing for it. Three things happen, all started by address.js in the page:
+an activity does nothing for it; what a script draws names a part of its value for it
+(components/setting.py). Three things happen, all started by address.js in the page:
 
 - Settings change: one listener on all controls hands their values to the page, which writes them.
 - An address is opened: the page opens the tab, then `restore` checks the settings and does what
@@ -34,6 +35,7 @@ from gradio.events import Dependency
 
 from demo import engine, inputs
 from demo.components import serial
+from demo.components.setting import setting_of
 
 CONTROLS = (
     gr.Dropdown, gr.Slider, gr.Number, gr.Radio, gr.Checkbox, gr.CheckboxGroup, gr.Textbox
@@ -67,6 +69,12 @@ class Screen:
     def id(self) -> str:
         return self.tab if self.activity is None else f"{self.tab}-{self.activity}"
 
+    def add(self, name: str, control: Any) -> None:
+        """Take a control in. Raises ValueError."""
+        if name in self.controls or name in OWN_WORDS:
+            raise ValueError(f"{self.id}: an address can't tell two “{name}” apart.")
+        self.controls[name] = control
+
 
 def name_of(label: str) -> str:
     """What a label is called in an address: `Wrong labels, %` is `wrong-labels`."""
@@ -74,9 +82,15 @@ def name_of(label: str) -> str:
 
 
 def is_setting(block: Block) -> bool:
-    """Whether a control can be seen and starts with a value: a question that starts without one
+    """Whether a control is on the page and starts with a value: a question that starts without one
     asks for a prediction, which everybody makes alone."""
-    return isinstance(block, CONTROLS) and block.visible is True and block.value is not None
+    return isinstance(block, CONTROLS) and block.visible is not False and block.value is not None
+
+
+def said(control: Any, value: Any) -> Any:
+    """What an address says of a control's value: all of it, or a part."""
+    setting = setting_of(control)
+    return value if setting is None else setting.said(value)
 
 
 def tabs_around(block: Block) -> list[str]:
@@ -101,6 +115,9 @@ def find_screens(demo: gr.Blocks) -> dict[str, Screen]:
                 screen = screens.setdefault(inner, Screen(tab, inner.removeprefix(f"{tab}-")))
             case _:
                 continue
+        if setting := setting_of(block):
+            screen.add(setting.name, block)
+            continue
         if isinstance(block, gr.Button) and block.visible is True and block.value != "Stop":
             label = str(block.value)
         elif is_setting(block) or isinstance(block, gr.Accordion):
@@ -110,12 +127,10 @@ def find_screens(demo: gr.Blocks) -> dict[str, Screen]:
         name = name_of(label)
         block.elem_id = block.elem_id or f"{screen.id}--{name}"
         if is_setting(block) and name not in PASSING:
-            if name in screen.controls or name in OWN_WORDS:
-                raise ValueError(f"{screen.id}: an address can't tell two “{name}” apart.")
-            screen.controls[name] = block
+            screen.add(name, block)
         if isinstance(block, gr.Button) and block.variant == "primary":
             screen.buttons.append(block)
-        else:
+        elif block.visible is True:
             screen.hideable.setdefault(name, (label, block.elem_id))
     return screens
 
@@ -134,6 +149,12 @@ def read(control: Any, texts: Sequence[str], changed: Mapping[str, Any]) -> Any:
 
     if sum(map(len, texts)) > LONGEST_TEXT:
         raise ValueError
+    if setting := setting_of(control):
+        (text,) = texts
+        try:
+            return setting.read(text)
+        except gr.Error as error:
+            raise ValueError from error
     try:
         if isinstance(control, gr.CheckboxGroup):
             return [choice(text) for text in texts if text]
@@ -227,11 +248,13 @@ class Restoring:
         wrong = [name for name in asked if name not in self.screen.controls]
         own = list(self.screen.controls.values())
         # Where a button draws, the page presses it, and a text need not be confirmed.
-        events = EVENTS[:1] if runs(self.functions, self.screen) else EVENTS
+        functions, events = self.functions, EVENTS
+        if runs(functions, self.screen):
+            functions = [each for each in functions if not is_long(each)]
         following: dict[int, BlockFunction] = {}
         rest = dict(self.screen.controls)
         for name, control in self.screen.controls.items():
-            answering = listeners(self.functions, control, events)
+            answering = listeners(functions, control, events)
             leading = [each for each in answering if set(own) & set(each.outputs) - {control}]
             if not leading or name not in asked:
                 continue
@@ -240,9 +263,9 @@ class Restoring:
                 for function in answering:
                     self.call(function)
         for name, control in rest.items():
-            texts = asked.get(name)
-            if self.set(name, as_texts(control.value) if texts is None else texts, wrong):
-                for function in listeners(self.functions, control, events):
+            texts = asked.get(name) or as_texts(said(control, control.value))
+            if self.set(name, texts, wrong):
+                for function in listeners(functions, control, events):
                     following[function._id] = function
         for function in following.values():
             self.call(function)
@@ -252,16 +275,24 @@ class Restoring:
         """Whether this changed a control; what can't be read is `wrong`, or a first value that
         another model does not have."""
         control = self.screen.controls[name]
+        if setting_of(control) and list(texts) == as_texts(said(control, self.held(control))):
+            return False
         try:
             value = read(control, texts, self.updates.get(control, {}))
         except ValueError:
-            if list(texts) != as_texts(control.value):
+            if list(texts) != as_texts(said(control, control.value)):
                 wrong.append(name)
             return False
         if value == self.held(control):
             return False
         self.apply(control, value)
         return True
+
+
+def is_long(function: BlockFunction) -> bool:
+    """Whether a handler draws for so long that its waiting is told."""
+    group = engine.GROUPS.get(function.concurrency_id)  # pyright: ignore[reportArgumentType]
+    return group is not None and group.is_told
 
 
 def as_texts(value: Any) -> list[str]:
@@ -311,13 +342,19 @@ def tell_page(event: str) -> str:
 
 
 def opening(functions: Iterable[BlockFunction], screen: Screen) -> list[BlockFunction]:
-    """What draws a page's first pictures on a screen, and would draw them over later ones."""
+    """What draws a page's first pictures on a screen, and would draw them over later ones: as the
+    page opens, or as what is shown is first seen."""
+    ours = {each for each in screen.controls.values() if setting_of(each)}
     return [
         function
         for function in functions
         if function.fn is not None
-        and any(event == "load" for _, event in function.targets)
         and any(screen.id in tabs_around(output) for output in function.outputs)
+        and any(
+            event == "load"
+            or (event == "select" and not function.inputs and ours & set(function.outputs))
+            for _, event in function.targets
+        )
     ]
 
 
@@ -358,7 +395,14 @@ def connect(demo: gr.Blocks, bar: gr.HTML) -> None:
                 "id": screen.id,
                 "tab": screen.tab,
                 "activity": screen.activity,
-                "settings": [[name, each.value] for name, each in screen.controls.items()],
+                "settings": [
+                    [
+                        name,
+                        said(each, each.value),
+                        setting.keys if (setting := setting_of(each)) else None,
+                    ]
+                    for name, each in screen.controls.items()
+                ],
                 "hideable": [[name, *each] for name, each in screen.hideable.items()],
                 "run": button.elem_id if (button := drawing[screen.id]) else None,
                 "opens": [function._id for function in openings[screen.id]],

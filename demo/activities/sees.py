@@ -194,7 +194,10 @@ def build(tab: ModelTab) -> None:
             min_width=210,
         )
         stop = gr.Button("Stop", scale=0, min_width=90)
-    row, column = (gr.Number(number, visible=False) for number in FIRST[1:3])
+    row, column = (
+        gr.Number(number, visible="hidden", label=name, minimum=0, maximum=most - 1, step=1)
+        for number, name, most in zip(FIRST[1:3], ("Row", "Column"), (HEIGHT, WIDTH), strict=True)
+    )
     click = gr.Number(visible="hidden", label="Click")
     canvas = maps(first, label=TITLE, elem_id=f"{tab.id}-sees-maps")
     line = status(status_line(*FIRST[1:], "beforehand"), elem_id=f"{tab.id}-sees-status")
@@ -210,7 +213,7 @@ def build(tab: ModelTab) -> None:
         trigger_mode="multiple", queue=False,
     )  # fmt: skip
     measuring = gr.on(
-        [digit.input, average.input, click.change],
+        [digit.input, average.input, row.input, column.input, click.change],
         measure,
         [digit, row, column, average],
         [canvas, line],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from demo.components import source
 from demo.components.pictures import as_png
+from demo.components.setting import Setting, in_address, wholes
 
 
 def gallery(
@@ -29,7 +30,7 @@ def gallery(
         {"src": as_png(picture), "name": name}
         for picture, name in zip(pictures, names, strict=True)
     ]
-    return gr.HTML(
+    component = gr.HTML(
         value={"chosen": chosen},
         label=label,
         elem_id=elem_id,
@@ -39,3 +40,9 @@ def gallery(
         apply_default_css=False,
         tiles=tiles,  # sent once with the page, not with each value
     )
+
+    def choose(text: str) -> dict[str, int]:
+        [number] = wholes(text, len(tiles) - 1)
+        return {"chosen": number}
+
+    return in_address(component, Setting("picture", ("chosen",), choose))

@@ -20,6 +20,7 @@ from PIL import Image
 
 from demo.components import source
 from demo.components.player import encode
+from demo.components.setting import in_address, on_map
 
 MOST_CLASSES = 10  # as many as there are colours
 SPRITE_COLUMNS = 50  # images side by side; browsers refuse pictures that are very long
@@ -104,7 +105,7 @@ def latent_map(
     plane: dict[str, Any], place: tuple[float, float], *, label: str, elem_id: str
 ) -> gr.HTML:
     """A map of `LatentMap.payload()` with a place chosen; it triggers "input" for every other."""
-    return gr.HTML(
+    component = gr.HTML(
         value={"x": place[0], "y": place[1]},
         label=label,
         elem_id=elem_id,
@@ -115,3 +116,4 @@ def latent_map(
         # Sent once with the page, not with each value.
         plane=plane,
     )
+    return in_address(component, on_map(plane["reach"]))

@@ -59,8 +59,15 @@ function send() {
   const { drawing } = state;
   const { height, width, pixels } = drawing;
   const hidden = Uint8Array.from(pixels, (_, pixel) => isHidden(drawing, pixel));
-  props.value = { serial: state.serial, height, width, pixels: encode(pixels), hidden: encode(hidden) };
+  const value = { serial: state.serial, height, width, pixels: encode(pixels), hidden: encode(hidden) };
+  props.value = props.pickable ? { ...value, example: exampleOf(pixels) } : value;
   trigger("input");
+}
+
+// The number of the example that lies there; null for a drawing.
+function exampleOf(pixels) {
+  const number = examples.findIndex((example) => same(example.pixels, pixels));
+  return number < 0 ? null : number;
 }
 
 function sendSoon() {
@@ -113,6 +120,7 @@ function take(value) {
   drawing.painted.fill(0, rows * width);
   layRows(drawing, rows);
   state.drawing = drawing;
+  if (props.pickable && value.example === undefined) props.value = { ...value, example: exampleOf(drawing.pixels) };
   draw();
 }
 

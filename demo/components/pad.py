@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from demo import inputs
 from demo.components import serial, source
 from demo.components.player import encode
+from demo.components.setting import Setting, in_address, wholes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def pad(
     """A pad with a `Drawing.payload()` on it.
 
     hideable: a part of the image can be hidden.
-    examples: (N, H, W), up to 20 images to pick from, each with a name such as "a 7".
+    examples: (N, H, W), up to 20 images to pick from, each with a name such as "a 7". The one that
+    lies there has its number in the value ("example"), and in the address.
     """
     pickable = None
     if examples is not None:
@@ -99,7 +101,8 @@ def pad(
                 f"The examples must be uint8 {wanted}, not {examples.dtype} {examples.shape}."
             )
         pickable = {"pixels": encode(examples), "names": list(example_names)}
-    return gr.HTML(
+        value = value | {"example": find(value, examples)}
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -111,3 +114,20 @@ def pad(
         hideable=hideable,
         pickable=pickable,
     )
+    if examples is None:
+        return component
+    shelf, hidden = examples, read(value, value["height"], value["width"]).hidden
+
+    def lay(text: str) -> dict[str, Any]:
+        """An example on the pad, as much of it hidden as at first."""
+        [number] = wholes(text, len(shelf) - 1)
+        return Drawing(shelf[number], hidden).payload() | {"example": number}
+
+    return in_address(component, Setting("picture", ("example",), lay))
+
+
+def find(value: dict[str, Any], examples: NDArray[np.uint8]) -> int | None:
+    """The number of the example that lies on the pad, if it is one."""
+    pixels = read(value, value["height"], value["width"]).pixels
+    same = (examples == pixels).all(axis=(1, 2)).nonzero()[0]
+    return int(same[0]) if len(same) else None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from demo.components import source
 from demo.components.pictures import as_png
+from demo.components.setting import Setting, in_address
 
 
 def sheet(
@@ -31,7 +32,7 @@ def sheet(
         raise ValueError(
             f"A sheet of {len(pictures)} pictures has {len(ids)} ids and {len(names)} names."
         )
-    return gr.HTML(
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -46,3 +47,13 @@ def sheet(
         ],
         grouped="with" in value,
     )
+    if "with" in value:
+        return component
+    places = {str(id): id for id in ids}
+
+    def choose(text: str) -> dict[str, int]:
+        if text not in places:
+            raise ValueError(text)
+        return {"chosen": places[text]}
+
+    return in_address(component, Setting("picture", ("chosen",), choose))

@@ -6,7 +6,7 @@ directions; "input" is triggered by every click on a picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from demo.components import source
 from demo.components.pictures import as_png
+from demo.components.setting import Setting, in_address, wholes
 
 
 def payload(
@@ -28,9 +29,18 @@ def payload(
     return {"shelf": number, "chosen": chosen, "tiles": tiles}
 
 
-def shelf(value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
-    """A `payload`, as a component's first value or an event's output."""
-    return gr.HTML(
+def shelf(
+    value: dict[str, Any],
+    *,
+    label: str,
+    elem_id: str,
+    take: Callable[[int], dict[str, Any]] | None = None,
+) -> gr.HTML:
+    """A `payload`, as a component's first value.
+
+    take: the shelf with the picture taken that an address names; without, none does.
+    """
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -40,3 +50,11 @@ def shelf(value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
         apply_default_css=False,
         padding=False,
     )
+    if take is None:
+        return component
+    last = len(value["tiles"]) - 1
+
+    def read(text: str) -> dict[str, Any]:
+        return take(*wholes(text, last))
+
+    return in_address(component, Setting("picture", ("chosen",), read))

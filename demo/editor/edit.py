@@ -21,6 +21,7 @@ from demo.components.chips import chips
 from demo.components.download import download
 from demo.components.edit_view import edit_view, waiting
 from demo.components.note import note
+from demo.components.setting import Setting, in_address, wholes
 from demo.editor import (
     EDITORS,
     EXAMPLES,
@@ -72,6 +73,23 @@ def fill_shelf(number: int, chosen: int | None) -> dict[str, Any]:
 def put(place: tuple[int, int], size: int) -> dict[str, Any]:
     """A picture of a shelf on the easel."""
     return easel.Canvas(draw(scene_at(place), size), place).payload()
+
+
+def put_named(text: str) -> dict[str, Any]:
+    """The same, of a place that an address names."""
+    number, place = wholes(text, inputs.LARGEST_SEED, PLACES - 1)
+    return put((number, place), EDITORS[MODELS[0]].size)
+
+
+def show_named(canvas: Any, instruction: Any, model: Any) -> tuple[Any, ...]:
+    """A picture on the easel in the model's size, the shelf it is from, and how the instruction is
+    read there."""
+    number, place = (
+        inputs.whole(canvas["place"][0], "Shelf", 0, inputs.LARGEST_SEED),
+        canvas["place"][1],
+    )
+    shown = fill_shelf(number, place)
+    return shown, *pick(shown, instruction, model)
 
 
 def blank(size: int) -> Pixels:
@@ -317,9 +335,12 @@ def build(tab: ModelTab) -> None:
                 shelf_component.payload(0, [grey] * PLACES, sources.names(), place),
                 label="Pictures to pick from", elem_id=f"{tab.id}-edit-shelf",
             )  # fmt: skip
-            canvas = easel.easel(
-                easel.Canvas(grey, (0, place)).payload(), label="Source",
-                elem_id=f"{tab.id}-edit-easel",
+            canvas = in_address(
+                easel.easel(
+                    easel.Canvas(grey, (0, place)).payload(), label="Source",
+                    elem_id=f"{tab.id}-edit-easel",
+                ),
+                Setting("picture", ("place",), put_named),
             )  # fmt: skip
             with gr.Row():
                 text = gr.Slider(
@@ -431,6 +452,8 @@ def build(tab: ModelTab) -> None:
     instruction.change(read_line, [instruction, canvas, model], line, **live)
     examples.input(take_chip, examples, instruction, **live)
     row.input(pick, [row, instruction, model], [canvas, line], **live)
+    # Of an address alone: the easel itself never submits.
+    canvas.submit(show_named, [canvas, instruction, model], [row, canvas, line], **live)
     more_pictures.click(another, row, row, **live)
     own.input(take_own, [own, row, instruction, model], [canvas, row, line], **live)
     model.input(fit_model, [model, canvas, own], [canvas, text, image, steps], **live)

@@ -69,7 +69,7 @@ def shelf_view(chosen: int, elem_id: str) -> gr.HTML:
     """The shelf in grey: what draws its pictures takes too long for the start of the app."""
     grey = np.full((1, 1, 3), UNKNOWN_GREY, np.uint8)
     value = payload(SHELF, [grey] * COUNT, names(), chosen)
-    return shelf_of(value, label="Picture", elem_id=elem_id)
+    return shelf_of(value, label="Picture", elem_id=elem_id, take=shelf_value)
 
 
 def read_place(value: Any) -> int:

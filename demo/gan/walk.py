@@ -24,6 +24,7 @@ from demo.components.code_map import Tiles, code_map, tiled
 from demo.components.download import download
 from demo.components.lengths import Band, Lengths, lengths
 from demo.components.player import Jump, Series, Trajectory, player
+from demo.components.setting import in_address, on_map
 from demo.components.status import status
 from demo.latent.paths import FILE_TYPES, as_bytes, lengths_in_words, prior_lengths
 from demo.latent.plane import signed
@@ -432,9 +433,12 @@ def build(tab: ModelTab) -> None:
                 )
                 line = status(place_line, elem_id=f"{tab.id}-map-status")
             with gr.Column(scale=1, min_width=345):
-                place = code_map(
-                    None, FIRST_PLACE, label="Codes of one length, laid flat: drag over them",
-                    elem_id=f"{tab.id}-map",
+                place = in_address(
+                    code_map(
+                        None, FIRST_PLACE, label="Codes of one length, laid flat: drag over them",
+                        elem_id=f"{tab.id}-map",
+                    ),
+                    on_map(REACH),
                 )  # fmt: skip
 
     walk_settings = [model, stops, label, later, seed, steps]

@@ -48,9 +48,9 @@ which can tell how probable its own pictures are?</div>
 HOW = f"""
 <details class="gm-quiet"><summary>How is this measured?</summary>
 Each family draws {COUNT} pictures at once, one family after the other, the quickest first, and its
-clock runs only while it draws; loading is left out. What takes less than {1000 * BRIEF:.0f} ms is drawn
-three times, and the middle time counts. PixelRNN and PixelCNN keep what they have
-computed, so a pass computes one pixel and not the whole picture again. They draw digits in black
+clock runs only while it draws; loading is left out. What takes less than {1000 * BRIEF:.0f} ms is
+drawn three times, and the middle time counts. PixelRNN and PixelCNN keep what they have computed,
+so a pass computes one pixel and not the whole picture again. They draw digits in black
 and white; VAE and GAN draw grey ones.<br>
 The VAE here was trained without labels. It draws from p(x), and what the classifier takes for the
 class is kept; that search is on its clock. Its bound is of one picture drawn from p(x | z) for each

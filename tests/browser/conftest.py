@@ -248,13 +248,16 @@ def enter_number(page: Page, name: str, number: int) -> None:
 
 
 def enter_seed(page: Page, seed: int) -> None:
-    """Type a seed; what has just been opened may take on its first value once more."""
-    field = page.get_by_role("spinbutton", name="Seed")
+    enter_text(page.get_by_role("spinbutton", name="Seed"), str(seed))
+
+
+def enter_text(field: Locator, text: str) -> None:
+    """Type into a field; what has just been opened may take on its first value once more."""
     for _ in range(5):
-        field.fill(str(seed))
-        if field.evaluate(SETTLED) == str(seed):
+        field.fill(text)
+        if field.evaluate(SETTLED) == text:
             return
-    expect(field).to_have_value(str(seed))
+    expect(field).to_have_value(text)
 
 
 def until(page: Page, holds: Callable[[], bool]) -> None:

@@ -77,3 +77,17 @@ def test_an_address_is_carried_out_but_for_its_faults(open_page: Callable[..., P
     expect(page.locator("#pixelcnn-generate--more")).to_be_hidden()
     expect(page.locator("#pixelcnn-generate--seed")).to_be_visible()
     expect(page.locator("#pixelcnn-lesson li").nth(1).locator(".body")).to_be_visible()
+
+
+def test_a_picture_that_was_picked_is_there_again(open_page: Callable[..., Page], address: str):
+    page = open_page(f"{address}?tab=pixelcnn&activity=complete")
+    fifth = page.get_by_role("button", name=re.compile("^test image 5:"))
+    fifth.click()
+    page.wait_for_url("**/?tab=pixelcnn&activity=complete&picture=4")
+    page.get_by_role("button", name="Clear", exact=True).click()  # what is drawn has no name
+    page.wait_for_url("**/?tab=pixelcnn&activity=complete")
+
+    page.goto(f"{address}?tab=pixelcnn&activity=complete&picture=4&completions=1")
+    expect(fifth).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#pixelcnn-complete-status")).to_contain_text("1 completion of 392 hidden")
+    assert settings(page)["picture"] == ["4"]

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 import gm_core
 from demo.activities import ModelTab
 from demo.editor import EDITORS, EXAMPLES, FULL_SIZE, draw, edit, editing, full_size, shelf
-from tests.browser.conftest import PHONE, enter_number, serve_activity, stop_when
+from tests.browser.conftest import PHONE, enter_number, enter_text, serve_activity, stop_when
 from tests.demo.test_editor_edit import MODEL, save_editor
 from tests.gm_core.stand_in import contents, instead_of_the_hub, tiny_pipeline
 
@@ -133,7 +133,7 @@ def test_a_painted_mask_on_a_phone(open_page: Callable[..., Page]):
     box = page.get_by_label("Instruction")
     box.fill("sunglasses")
     page.get_by_role("button", name="More").tap()
-    page.get_by_label("Second wording").fill("dark glasses")
+    enter_text(page.get_by_label("Second wording"), "dark glasses")
     page.get_by_role("button", name="Edit", exact=True).tap()
     captions = page.locator(f"{VIEW} .main figcaption")
     expect(captions).to_have_text(["sunglasses", "dark glasses"])

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pytest
 
 from demo import address, inputs
+from demo.components.gallery import gallery
+from demo.components.setting import on_map
 
 MOST = {"small": 8, "large": 64}
 
@@ -133,6 +136,55 @@ def test_every_kind_of_value_is_read(demo: gr.Blocks):
     assert wrong == []
     held, _ = carried_out(demo, "family-draw", "methods=x&methods=y")
     assert held["methods"] == ["x", "y"]
+
+
+def test_what_a_script_draws_says_a_part_of_its_value():
+    """A gallery, whose choice brings a picture, and what a press of the button would draw."""
+
+    def bring(chosen: dict[str, Any]) -> str:
+        return f"picture {chosen['chosen']}"
+
+    with gr.Blocks() as demo, gr.Tabs(), gr.Tab("Family", id="family"):
+        button, seed = gr.Button("Draw", variant="primary"), gr.Number(7, label="Seed")
+        things = gallery(
+            [np.zeros((2, 2, 3), np.uint8)] * 3, ["a", "b", "c"], label="Things",
+            elem_id="family-things", chosen=1,
+        )  # fmt: skip
+        shown, drawn = gr.HTML(), gr.HTML("as it started")
+        button.click(lambda seed: seed, seed, drawn)
+        things.input(bring, things, shown)
+        things.input(lambda: "drawn", None, drawn, concurrency_id="sampling")
+    functions, screen = list(demo.fns.values()), address.find_screens(demo)["family"]
+
+    def restored(query: str) -> tuple[list[str], dict[Any, Any]]:
+        restoring = address.Restoring(functions, screen)
+        wrong = restoring.carry_out(address.settings_in(query))
+        return wrong, {each: update["value"] for each, update in restoring.updates.items()}
+
+    assert restored("picture=2") == ([], {things: {"chosen": 2}, shown: "picture 2"})
+    assert restored("picture=1") == ([], {})
+    assert restored("seed=8") == ([], {seed: 8})
+    for text in ("3", "-1", "1.5", "a", "", "1,2", "9" * 100, "%D9%A1"):
+        assert restored(f"picture={text}") == (["picture"], {})
+    assert "things" not in screen.hideable
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("1.25,-0.5", {"x": 1.25, "y": -0.5}), ("3,3", {"x": 3, "y": 3})],
+)
+def test_a_place_on_a_map_is_read(text: str, place: dict[str, float]):
+    setting = on_map(3.0)
+    assert setting.read(text) == place
+    assert setting.said(place) == text
+    assert setting.said({"x": 0.123456, "y": 2.0}) == "0.12,2"
+    assert setting.said({"x": 1}) is None
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "4,0", "nan,0", "inf,0", "1e400,0", "a,b", ","])
+def test_no_place_on_a_map_is_refused(text: str):
+    with pytest.raises((ValueError, gr.Error)):
+        on_map(3.0).read(text)
 
 
 def test_two_controls_of_one_name_are_refused():
