@@ -84,11 +84,10 @@ def put_named(text: str) -> dict[str, Any]:
 def show_named(canvas: Any, instruction: Any, model: Any) -> tuple[Any, ...]:
     """A picture on the easel in the model's size, the shelf it is from, and how the instruction is
     read there."""
-    number, place = (
-        inputs.whole(canvas["place"][0], "Shelf", 0, inputs.LARGEST_SEED),
-        canvas["place"][1],
-    )
-    shown = fill_shelf(number, place)
+    place = easel.read_place(canvas.get("place") if isinstance(canvas, dict) else None, PLACES)
+    if place is None:
+        raise inputs.refusal("Pick a picture of the shelf.")
+    shown = fill_shelf(*place)
     return shown, *pick(shown, instruction, model)
 
 
