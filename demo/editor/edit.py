@@ -75,10 +75,9 @@ def put(place: tuple[int, int], size: int) -> dict[str, Any]:
     return easel.Canvas(draw(scene_at(place), size), place).payload()
 
 
-def put_named(text: str) -> dict[str, Any]:
-    """The same, of a place that an address names."""
-    number, place = wholes(text, inputs.LARGEST_SEED, PLACES - 1)
-    return put((number, place), EDITORS[MODELS[0]].size)
+def read_named(text: str) -> dict[str, Any]:
+    """The place that an address names; `show_named` puts its picture on the easel."""
+    return {"place": wholes(text, inputs.LARGEST_SEED, PLACES - 1)}
 
 
 def show_named(canvas: Any, instruction: Any, model: Any) -> tuple[Any, ...]:
@@ -339,7 +338,7 @@ def build(tab: ModelTab) -> None:
                     easel.Canvas(grey, (0, place)).payload(), label="Source",
                     elem_id=f"{tab.id}-edit-easel",
                 ),
-                Setting("picture", ("place",), put_named),
+                Setting("picture", ("place",), read_named),
             )  # fmt: skip
             with gr.Row():
                 text = gr.Slider(

@@ -42,9 +42,7 @@ def unhurried(*asked: Any) -> Iterator[Any]:
         yield record
 
 
-def test_a_chain_grows_branches_stops_and_begins_anew(
-    open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
-):
+def test_a_chain_grows_and_stops(open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch):
     page = open_page(viewport=PHONE, has_touch=True)
     page.get_by_role("tab", name=chain.TITLE).click()
     tree = page.locator("#instruct_pix2pix-chain-versions .tree")
