@@ -182,6 +182,11 @@ def settle(demo: FairBlocks, *, otherwise: str) -> None:
             listener.show_progress, listener.show_progress_on = "minimal", lines
 
 
+def is_asked_for() -> bool:
+    """Whether what runs here was asked for from outside, not for what the app opens with."""
+    return LocalContext.event_id.get(None) is not None
+
+
 def is_wanted() -> bool:
     """Whether the page that asked for what runs here is still open; True where no page asked."""
     blocks, event_id = LocalContext.blocks.get(None), LocalContext.event_id.get(None)

@@ -2,8 +2,9 @@
 
 Sampling keeps a core busy for a second a request. In the app's own process it would take turns with
 the server and with everybody's edits and sliders; in a worker it has a core to itself. The same
-seed gives the same bytes there. Where no worker is free, the app's process does the work; one is
-started when two students sample at once, for it takes half a gigabyte.
+seed gives the same bytes there. Where no worker is free, the app's process does the work. The first
+one is started when somebody first samples, for a class may follow, and another when two do at once
+that found none: each takes half a gigabyte.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, Literal
 
 from demo import engine
 from demo.engine import Backend, EngineLost, Group
+from demo.serving.places import is_asked_for
 from demo.serving.warm_up import read_weights
 from gm_core import memory
 
@@ -177,10 +179,11 @@ class Workers:
     def _without(
         self, call: str, group: Group, arguments: dict[str, Any]
     ) -> Generator[Any, None, None]:
-        """The records of a call for which no worker is free; two at once ask for one more."""
+        """The records of a call for which no worker is free, which may start one more."""
         with self._counting:
             self._here += 1
-            if self._here > 1 and len(self.all) < self.most:
+            is_too_few = self._here > 1 or (not self.all and is_asked_for())
+            if is_too_few and len(self.all) < self.most:
                 self.hire()
         try:
             yield from self.elsewhere(call, group, arguments)

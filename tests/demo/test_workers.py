@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from gradio.context import LocalContext
 
 from demo import engine
 from demo.engine import EngineLost
@@ -77,6 +78,19 @@ def test_two_calls_at_once_start_one():
         assert len(list(workers("sample", GROUP, SAMPLE))) == 28
     assert not any(worker.process.is_alive() for worker in workers.all)
     assert engine._backend is before
+
+
+def test_the_first_call_from_outside_starts_one():
+    with working(1) as workers:
+        workers.elsewhere = endless
+        asked = LocalContext.event_id.set("a click")
+        try:
+            call = workers("sample", GROUP, SAMPLE)
+            next(call)
+        finally:
+            LocalContext.event_id.reset(asked)
+        assert len(workers.all) == 1
+        call.close()
 
 
 def test_while_it_works_others_go_elsewhere(workers: Workers):
