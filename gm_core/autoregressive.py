@@ -215,22 +215,22 @@ class PixelModel(nn.Module, ABC):
         givens = in_order(given).unbind(1) if known is not None else None
         dice = in_order(noise)[:, :, None].unbind(1)  # (B, 1) each
 
-        @torch.inference_mode()
-        def draw_value(step: int) -> None:
-            # 1. the distribution of this value, given all values before it
-            logits[step] = predict(step)
-            # 2. draw from it; a known value stays as it is
-            drawn = draw(logits[step] / temperature, dice[step])
-            if givens is not None:
-                drawn = torch.where(givens[step] < 0, drawn, givens[step])
-            # 3. it is on the canvas when the next one asks
-            values[step].copy_(drawn)
+        @torch.inference_mode()  # not of the generator: who goes on with a frame is not in it
+        def draw_values(steps: range) -> None:
+            for step in steps:
+                # 1. the distribution of this value, given all values before it
+                logits[step] = predict(step)
+                # 2. draw from it; a known value stays as it is
+                drawn = draw(logits[step] / temperature, dice[step])
+                if givens is not None:
+                    drawn = torch.where(givens[step] < 0, drawn, givens[step])
+                # 3. it is on the canvas when the next one asks
+                values[step].copy_(drawn)
 
-        for step in range(total):
-            draw_value(step)
-            done = step + 1
-            if done == total or (every and done % every == 0):
-                yield as_frame(levels, logits, noise, temperature, done)
+        for first in range(0, total, every or total):
+            done = min(first + (every or total), total)
+            draw_values(range(first, done))
+            yield as_frame(levels, logits, noise, temperature, done)
 
 
 class Memory(ABC):
@@ -354,8 +354,8 @@ class CachedPredictor:
 def draw(logits: Tensor, noise: Tensor) -> Tensor:
     """Inverse-transform sampling: (B, levels), uniform (B, 1) -> the level whose share of [0, 1)
     holds the noise, int64 (B,)."""
-    edges = logits.softmax(dim=1).cumsum(dim=1)[:, :-1]
-    return (edges <= noise).sum(dim=1)
+    edges = logits.softmax(dim=1)[:, :-1].cumsum(dim=1)
+    return torch.searchsorted(edges, noise.contiguous(), right=True)[:, 0]
 
 
 @torch.no_grad()

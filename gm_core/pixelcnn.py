@@ -142,8 +142,8 @@ class GatedMemory(Memory):
 
     Features are kept last, columns first, so that a convolution is one matrix product:
 
-        patches (W, B, 6F) of the vertical stack:   row - d |  c-d   c   c+d
-                                                    row     |  c-d   c   c+d
+        patches (W, B, 3F) of the vertical stack:   row - d |  c-d   c   c+d
+                (W, B, 3F)                          row     |  c-d   c   c+d
         pairs   (W, B, 2F) of the horizontal stack:            c-d   c
     """
 
@@ -184,7 +184,8 @@ class CachedLayer:
         batch, d = len(label), layer.vertical.dilation
         features = layer.residual.out_channels
         self.dilation = d
-        self.vertical, self.vertical_bias = affine(layer.vertical)  # (6F, 2F), (2F,)
+        vertical, self.vertical_bias = affine(layer.vertical)  # (6F, 2F), (2F,)
+        self.above, self.own = vertical.chunk(2)
         self.vertical_label = layer.vertical_label(label) if layer.vertical_label else None
         self.horizontal, horizontal_bias = affine(layer.horizontal)  # (2F, 2F), (2F,)
         self.link, link_bias = affine(layer.vertical_to_horizontal)  # (2F, 2F), (2F,)
@@ -193,29 +194,33 @@ class CachedLayer:
         residual, residual_bias = affine(layer.residual)
         self.residual = torch.cat([residual, residual_bias[None]])  # (F + 1, F)
 
-        # Input rows row - d to row, in a ring, with d columns of padding on both sides.
-        rows = self.vertical.new_zeros(d + 1, width + 2 * d, batch, features)
-        self.patches = rows.new_zeros(width, batch, 2, 3, features)
-        windows = rows.unfold(1, 2 * d + 1, 1)[..., ::d]  # (d + 1, W, B, F, 3)
-        self.windows = windows.transpose(3, 4).unbind()
-        self.rows = rows[:, d : d + width].unbind()
+        # A row with d columns of padding on both sides, and the patches of rows row - d to row in a
+        # ring: each is used twice, as the row itself and d rows later as the one above.
+        padded = self.own.new_zeros(width + 2 * d, batch, features)
+        self.row = padded[d : d + width]
+        self.windows = padded.unfold(0, 2 * d + 1, 1)[..., ::d].transpose(2, 3)  # (W, B, 3, F)
+        patches = padded.new_zeros(d + 1, width, batch, 3, features)
+        self.patches = patches.unbind()
+        self.matrices = patches.flatten(1, 2).flatten(2).unbind()  # the same as (W * B, 3F)
         # A pixel's feature is kept twice: as its own centre, and as the left tap d pixels on.
-        pairs = rows.new_zeros(width + d, batch, 2, features)
+        pairs = padded.new_zeros(width + d, batch, 2, features)
         self.pairs = pairs.flatten(2).unbind()
         self.lefts, self.centres = pairs[d:, :, 0].unbind(), pairs[:, :, 1].unbind()
         self.links: tuple[Tensor, ...] = ()
-        self.before = rows.new_zeros(batch, 2 * features)
+        self.before = padded.new_zeros(batch, 2 * features)
         self.value, self.opening = self.before.chunk(2, dim=1)
-        gated = rows.new_ones(batch, features + 1)
+        gated = padded.new_ones(batch, features + 1)
         self.gated, self.gated_and_one = gated[:, :features], gated
 
     def start_row(self, v: Tensor, row: int) -> Tensor:
         """v (W, B, F) -> (W, B, F); what the horizontal stack takes from it is kept."""
         ring = self.dilation + 1
-        self.rows[row % ring].copy_(v)
-        self.patches[:, :, 0] = self.windows[(row + 1) % ring]  # row - d
-        self.patches[:, :, 1] = self.windows[row % ring]
-        above = self.patches.flatten(2) @ self.vertical + self.vertical_bias  # (W, B, 2F)
+        self.row.copy_(v)
+        self.patches[row % ring].copy_(self.windows)
+        above = torch.addmm(self.vertical_bias, self.matrices[row % ring], self.own)  # (W * B, 2F)
+        if row >= self.dilation:  # row - d is the one that will be overwritten next
+            above.addmm_(self.matrices[(row + 1) % ring], self.above)
+        above = above.view(*v.shape[:2], -1)
         self.links = (above @ self.link + self.link_bias).unbind()
         if self.vertical_label is None:
             return v
