@@ -23,6 +23,7 @@ from demo.components import serial
 from demo.components.edit_view import Amount, Lane, View
 from demo.components.pictures import as_png
 from demo.editor import FULL_SIZE, SINGULAR, Editor, shelf, sources
+from gm_core.edit_success import Success
 from gm_core.instruct_pix2pix import EditFrame, Understanding
 from gm_core.scenes import EDITS, Scene, apply, change
 
@@ -163,6 +164,16 @@ def expected(ask: Ask, instruction: str, size: int) -> sources.Truth:
     return sources.truth(ask.scene, instruction, ask.model, size)
 
 
+def carried_out(done: Success) -> Amount:
+    """Whether an edit was made, in a word."""
+    word, how = "no", "nearer to the source than to the true result"
+    if done.is_carried_out:
+        word, how = "yes", "nearer to the true result than to the source"
+        if done.remaining > 1:
+            word, how = "too much", "changed, but farther from the true result than the source was"
+    return Amount("Carried out", word, how)
+
+
 def amounts(result: Tensor, ask: Ask, truth: Tensor | None) -> tuple[Amount, ...]:
     """The numbers of a result (3, H, W) in [0, 1]."""
     before = torch.from_numpy(ask.pixels.copy()).permute(2, 0, 1)
@@ -171,9 +182,8 @@ def amounts(result: Tensor, ask: Ask, truth: Tensor | None) -> tuple[Amount, ...
     found = []
     done = sources.compared(result, before, truth)
     if done is not None:
-        carried = "yes" if done.is_carried_out else "no"
         found = [
-            Amount("Carried out", carried, "nearer to the true result than to the source"),
+            carried_out(done),
             Amount("Remaining error", f"{done.remaining:.0%}", "where it should change"),
         ]
         if done.outside is not None:

@@ -158,6 +158,9 @@ def test_the_numbers_are_those_of_the_truth():
     named = {each.name: each for each in editing.amounts(before / 255, ask(), truth)}
     assert (named["Carried out"].value, named["Remaining error"].value) == ("no", "100%")
     assert named["Changed"].value == "0%"
+    beyond = truth / 255 + 2 * (truth / 255 - before / 255)
+    named = {each.name: each for each in editing.amounts(beyond, ask(), truth)}
+    assert (named["Carried out"].value, named["Remaining error"].value) == ("too much", "200%")
     [alone] = editing.amounts(before / 255, ask(None), None)
     assert (alone.name, alone.value) == ("Changed", "0%")
 
