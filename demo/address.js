@@ -1,9 +1,11 @@
 // Body of gr.HTML's js_on_load: `element`, `props`, `trigger` and `watch` are given. The map of the
-// app is made by address.py, and so are the events gm:values and gm:opened. Everybody else on the
-// page is told by gm:page what is on screen, may ask for it by gm:ask, and for a place by gm:open.
+// app is made by address.py, and so are the events gm:values, of all controls, gm:value, of one,
+// gm:turned, to another tab, and gm:opened. Everybody else on the page is told by gm:page what is on
+// screen, may ask for it by gm:ask, and for a place by gm:open.
 const { kept, tabs, watched, lessons, screens } = props.app;
 const find = (selector) => element.querySelector(selector);
 const QUIET = 150; // ms without a change before the address is written: a drag is one change
+const LONGEST = 1000; // ms that it is left unwritten, while what is on screen changes on and on
 const PATIENCE = 600; // pictures of the page to wait for what may never come, some ten seconds
 
 const first = screens[0];
@@ -17,6 +19,7 @@ let opening = null; // the first of these
 let shown = null; // the screen that the address names
 let isFollowing = false; // whether the address is written
 let timer = 0;
+let since = null; // of the first change that is not written yet
 
 function until(holds) {
   return new Promise((done) => {
@@ -109,15 +112,26 @@ function tell() {
   document.dispatchEvent(new CustomEvent("gm:page", { detail }));
 }
 
-document.addEventListener("gm:values", ({ detail }) => {
-  values = detail;
-  opening ??= detail;
+function follow() {
+  since ??= performance.now();
   clearTimeout(timer);
   timer = setTimeout(() => {
+    since = null;
     tell();
     write();
-  }, QUIET);
+  }, Math.min(QUIET, since + LONGEST - performance.now()));
+}
+
+document.addEventListener("gm:values", ({ detail }) => {
+  values = detail;
+  opening ??= [...detail];
+  follow();
 });
+document.addEventListener("gm:value", ({ detail: [place, value] }) => {
+  if (values) values[place] = value;
+  follow();
+});
+document.addEventListener("gm:turned", follow);
 document.addEventListener("gm:opened", ({ detail }) => opened.add(detail[0]));
 document.addEventListener("gm:ask", tell);
 document.addEventListener("gm:open", ({ detail: { tab, activity } }) => {

@@ -5,7 +5,8 @@ first one) and every setting that is not as the app starts. The names are the co
 an activity does nothing for it; what a script draws names a part of its value for it
 (components/setting.py). Three things happen, all started by address.js in the page:
 
-- Settings change: one listener on all controls hands their values to the page, which writes them.
+- Settings change: a listener on each control hands its value to the page, which writes it. Never
+  all values at once: the page would copy them for tens of milliseconds, at every move of a slider.
 - An address is opened: the page opens the tab, then `restore` checks the settings and does what
   their controls would have done, had the student moved them. At last the page presses the button
   that draws, so that the picture comes through the same queue as everybody's.
@@ -35,7 +36,7 @@ from gradio.events import Dependency
 
 from demo import engine, inputs
 from demo.components import serial
-from demo.components.setting import setting_of
+from demo.components.setting import is_left_out, setting_of
 
 CONTROLS = (
     gr.Dropdown, gr.Slider, gr.Number, gr.Radio, gr.Checkbox, gr.CheckboxGroup, gr.Textbox
@@ -50,8 +51,6 @@ EVENTS = ("input", "submit", "release")
 OPEN = """({ open }) => open.map(
   (selected) => (selected ? { selected, __type__: "update" } : undefined)
 )"""
-# Says what the pixel is where the player rests, which no address can bring back.
-PASSING = frozenset({"new-level"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def find_screens(demo: gr.Blocks) -> dict[str, Screen]:
             continue
         name = name_of(label)
         block.elem_id = block.elem_id or f"{screen.id}--{name}"
-        if is_setting(block) and name not in PASSING:
+        if is_setting(block) and not is_left_out(block):
             screen.add(name, block)
         if isinstance(block, gr.Button) and block.variant == "primary":
             screen.buttons.append(block)
@@ -136,8 +135,8 @@ def find_screens(demo: gr.Blocks) -> dict[str, Screen]:
 
 
 def read(control: Any, texts: Sequence[str], changed: Mapping[str, Any]) -> Any:
-    """The value that an address gives a control, whose properties may have `changed` since the
-    start. Raises ValueError."""
+    """The value that an address gives one of Gradio's controls, whose properties may have `changed`
+    since the start. Raises ValueError."""
 
     def now(name: str) -> Any:
         value = changed.get(name)
@@ -149,12 +148,6 @@ def read(control: Any, texts: Sequence[str], changed: Mapping[str, Any]) -> Any:
 
     if sum(map(len, texts)) > LONGEST_TEXT:
         raise ValueError
-    if setting := setting_of(control):
-        (text,) = texts
-        try:
-            return setting.read(text)
-        except gr.Error as error:
-            raise ValueError from error
     try:
         if isinstance(control, gr.CheckboxGroup):
             return [choice(text) for text in texts if text]
@@ -187,11 +180,13 @@ def listeners(
     functions: Iterable[BlockFunction], control: Any, events: Sequence[str]
 ) -> list[BlockFunction]:
     """What runs on the server when a student changes a control."""
+    setting = setting_of(control)
     return [
         function
         for function in functions
         if function.fn is not None
         and not function.cancels
+        and not (setting and setting.by_script)
         and any((control._id, event) in function.targets for event in events)
     ]
 
@@ -256,34 +251,41 @@ class Restoring:
         for name, control in self.screen.controls.items():
             answering = listeners(functions, control, events)
             leading = [each for each in answering if set(own) & set(each.outputs) - {control}]
-            if not leading or name not in asked:
+            if not leading:
                 continue
-            del rest[name]
-            if self.set(name, asked[name], wrong):
+            if name in asked:
+                del rest[name]
+            if self.set(name, asked.get(name), wrong):
                 for function in answering:
                     self.call(function)
         for name, control in rest.items():
-            texts = asked.get(name) or as_texts(said(control, control.value))
-            if self.set(name, texts, wrong):
+            if self.set(name, asked.get(name), wrong):
                 for function in listeners(functions, control, events):
                     following[function._id] = function
         for function in following.values():
             self.call(function)
         return wrong
 
-    def set(self, name: str, texts: Sequence[str], wrong: list[str]) -> bool:
-        """Whether this changed a control; what can't be read is `wrong`, or a first value that
-        another model does not have."""
+    def set(self, name: str, asked: Sequence[str] | None, wrong: list[str]) -> bool:
+        """Whether this changed a control to what is asked for, or else to how the app starts; what
+        can't be read is `wrong`, or a first value that another model does not have."""
         control = self.screen.controls[name]
-        if setting_of(control) and list(texts) == as_texts(said(control, self.held(control))):
+        start, held = as_texts(said(control, control.value)), self.held(control)
+        texts = list(asked or start)
+        setting = setting_of(control)
+        if setting and texts == as_texts(said(control, held)):
             return False
         try:
-            value = read(control, texts, self.updates.get(control, {}))
-        except ValueError:
-            if list(texts) != as_texts(said(control, control.value)):
+            if setting:
+                (text,) = texts
+                value = setting.read(text, held)
+            else:
+                value = read(control, texts, self.updates.get(control, {}))
+        except (ValueError, gr.Error):
+            if texts != start:
                 wrong.append(name)
             return False
-        if value == self.held(control):
+        if value == held:
             return False
         self.apply(control, value)
         return True
@@ -333,11 +335,12 @@ def panel() -> gr.HTML:
     )
 
 
-def tell_page(event: str) -> str:
-    """A script that hands a listener's inputs to the scripts of the page."""
+def tell_page(event: str, *first: int) -> str:
+    """A script that hands numbers and a listener's inputs to the scripts of the page."""
+    detail = ", ".join([*map(str, first), "...inputs"])
     return (
-        "(...detail) => { document.dispatchEvent("
-        f"new CustomEvent({json.dumps(event)}, {{ detail }})); }}"
+        "(...inputs) => { document.dispatchEvent("
+        f"new CustomEvent({json.dumps(event)}, {{ detail: [{detail}] }})); }}"
     )
 
 
@@ -432,15 +435,15 @@ def connect(demo: gr.Blocks, bar: gr.HTML) -> None:
         }
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    changes = [each.change for each in [*(each for each, _ in tabs), *controls, *told]]
-    gr.on(
-        [demo.load, bar.input, *changes], None, [*controls, *told], None,
-        js=tell_page("gm:values"), **private,
-    )  # fmt: skip
+    followed = [*controls, *told]
+    gr.on([demo.load, bar.input], None, followed, None, js=tell_page("gm:values"), **private)
+    gr.on([each.change for each, _ in tabs], None, js=tell_page("gm:turned"), **private)
+    for place, each in enumerate(followed):
+        each.change(None, each, js=tell_page("gm:value", place), **private)
     for number in {function._id for some in openings.values() for function in some}:
         ended = Dependency(None, {}, number, None)
         for listen in (ended.then, ended.failure):
-            listen(None, js=f"() => ({tell_page('gm:opened')})({number})", **private)
+            listen(None, js=tell_page("gm:opened", number), **private)
     bar.select(None, bar, [each for each, _ in tabs], js=OPEN, **private)
     touched = {
         component._id: component

@@ -24,6 +24,7 @@ from demo.activities import (
 from demo.components import serial
 from demo.components.download import download
 from demo.components.player import player
+from demo.components.setting import not_in_address
 from demo.components.status import status
 from gm_core.autoregressive import PixelConfig
 from gm_core.frames import PixelFrame
@@ -305,9 +306,11 @@ def build(tab: ModelTab) -> None:
             told = status(line, elem_id=f"{tab.id}-status")
             where = status(WHAT_IF, elem_id=f"{tab.id}-paused")
             with gr.Row(equal_height=True):
-                level = gr.Slider(
-                    0, 1, value=1, step=1, label="New level", info="0 is black, 1 white",
-                    elem_id=f"{tab.id}-level", scale=3, min_width=200,
+                level = not_in_address(  # says what the pixel is where the player rests
+                    gr.Slider(
+                        0, 1, value=1, step=1, label="New level", info="0 is black, 1 white",
+                        elem_id=f"{tab.id}-level", scale=3, min_width=200,
+                    )
                 )  # fmt: skip
                 change = gr.Button(
                     "Set it and go on", interactive=False, elem_id=f"{tab.id}-change",

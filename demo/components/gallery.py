@@ -7,6 +7,7 @@ well.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -41,7 +42,7 @@ def gallery(
         tiles=tiles,  # sent once with the page, not with each value
     )
 
-    def choose(text: str) -> dict[str, int]:
+    def choose(text: str, _: Any) -> dict[str, int]:
         [number] = wholes(text, len(tiles) - 1)
         return {"chosen": number}
 

@@ -77,7 +77,7 @@ function ask(action) {
   state.asked = { action, since: performance.now(), before: state.value && { generated: state.plane.generated, told: latest() } };
   state.asked.timer = setTimeout(() => give(`No answer for ${PATIENCE / 1000} s: paused.`), PATIENCE);
   const { settings, set, strokes, seed } = state;
-  props.value = { ask: state.ask, do: action, settings: { ...settings }, data: set, strokes: set === props.drawn ? strokes : [], seed };
+  props.value = { ask: state.ask, do: action, settings: { ...settings }, data: set, strokes: set === props.drawn ? strokes : [], seed, setup: setup() };
   trigger("input");
 }
 
@@ -143,6 +143,29 @@ function take(value) {
   const wanted = state.wanted.shift();
   if (wanted) ask(wanted);
   else if (state.playing) state.next = setTimeout(() => ask("play"), Math.max(0, UPDATE - (performance.now() - (asked?.since || 0))));
+  if (value.begin) follow(value.begin);
+  else if (!state.asked) keep(); // settings may have changed since they were asked with
+}
+
+// What an address asks for.
+function follow({ data, seed, settings }) {
+  const { presets } = props;
+  const isIt = (preset) => props.order.every((name) => preset.settings[name] === settings[name]);
+  Object.assign(state, { settings: { ...settings }, set: data, seed, preset: Math.max(0, presets.findIndex(isIt)) });
+  find(".seed").value = seed;
+  reset();
+}
+
+// What the address says; a drawing does not fit into it.
+function setup() {
+  const { set, seed, settings } = state;
+  if (set === props.drawn) return null;
+  const written = (part) => (typeof part === "number" ? String(Number(part.toFixed(6))) : part);
+  return [set, seed, ...props.order.map((name) => settings[name])].map(written);
+}
+
+function keep() {
+  props.value = { ...props.value, setup: setup() };
 }
 
 function comment(asked) {
@@ -489,6 +512,7 @@ function change(name, number) {
   if (state.settings[name] === number) return;
   state.settings[name] = number;
   state.changed = isChanged();
+  keep();
   showControls();
   drawLosses();
 }
@@ -507,6 +531,7 @@ function mend() {
   state.preset = 0;
   state.settings = { ...props.presets[0].settings };
   state.changed = false;
+  keep();
   tell("Balanced settings, for the same D and the same G.");
   showControls();
 }

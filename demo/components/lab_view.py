@@ -4,14 +4,20 @@ Its value is a plain dictionary, `LabView.payload()`. What the student wants goe
 a value of its own kind:
 
     {"ask": number, "do": "play" | "discriminator" | "generator" | "reset",
-     "settings": {...}, "data": name, "strokes": [[[x, y], ...], ...], "seed": number}
+     "settings": {...}, "data": name, "strokes": [[[x, y], ...], ...], "seed": number,
+     "setup": [...]}
 
 and what comes of it comes back as a `LabView` with that number. Playing is the browser asking for
 one turn after another, never for two at once: whoever pauses, or leaves, just asks no more.
+
+"setup" is what the address says: the data's name, the seed, and the settings in the order of
+`SETTINGS`; None with data that were drawn by hand. {"begin": {"data", "seed", "settings"}} besides
+the rest of a `LabView` has the script begin anew with them, as an address asks for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,11 +28,13 @@ from torch import Tensor
 
 from demo.components import serial, source
 from demo.components.player import encode
+from demo.components.setting import Setting, in_address
 from gm_core.gan_lab import REACH, LabRecord, LabSettings
 
 FULL_ARROW = 0.5  # slope of G's loss whose arrow has its full length
 FULL_SCALE = 0.98  # share of the plane whose scores the relativistic map tells apart
 SHORTS = 2**15 - 1
+SETTINGS = ("loss", "d_rate", "g_rate", "d_steps", "gamma", "head_start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class LabView:
 
     record: LabRecord
     settings: LabSettings
+    data: str | None  # what is learned; None: what was drawn by hand
+    seed: int
     history: tuple[LabRecord, ...] = ()  # before the record, since the beginning
     ask: int = 0  # the number of what this is the answer to
     seconds: float = 0.0  # that the work took
@@ -63,6 +73,7 @@ class LabView:
             "note": self.note,
             "seconds": round(self.seconds, 4),
             "settings": asdict(self.settings),
+            "setup": setup(self.data, self.seed, self.settings),
             "real": _as_shorts(record.real / REACH),
             "generated": _as_shorts(record.generated / REACH),
             "arrows": _as_shorts(arrow_lengths(record.arrows)),
@@ -70,6 +81,17 @@ class LabView:
             "scale": scale,
             "history": [_numbers(each) for each in (*self.history, record)],
         }
+
+
+def setup(data: str | None, seed: int, settings: LabSettings) -> list[str] | None:
+    """What an address says of a training, as the script writes it."""
+    if data is None:
+        return None
+
+    def written(part: str | float) -> str:
+        return part if isinstance(part, str) else f"{part + 0.0:.6f}".rstrip("0").rstrip(".")
+
+    return [written(part) for part in (data, seed, *(getattr(settings, name) for name in SETTINGS))]
 
 
 def arrow_lengths(arrows: Tensor) -> Tensor:
@@ -123,13 +145,15 @@ def lab_view(
     limits: dict[str, float],
     label: str,
     elem_id: str,
+    read: Callable[[str], tuple[str, int, LabSettings]],
 ) -> gr.HTML:
     """The laboratory, with the first thing to show.
 
     data: what can be learned, as name, title and what its parts are called; `first` is the one that
-    is shown, `drawn` the one that is drawn by hand.
+    is shown, `drawn` the one that is drawn by hand. read: a `setup` with commas -> data,
+    seed and settings.
     """
-    return gr.HTML(
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -144,5 +168,14 @@ def lab_view(
         losses=losses,
         predictions=predictions,
         limits=limits,
+        order=SETTINGS,
         reach=REACH,
     )
+
+    def begin(text: str, held: dict[str, Any]) -> dict[str, Any]:
+        name, seed, settings = read(text)
+        wanted = {"data": name, "seed": seed, "settings": asdict(settings)}
+        said = setup(name, seed, settings)
+        return held | {"begin": wanted, "setup": said, "serial": serial()}
+
+    return in_address(component, Setting("settings", ("setup",), begin, by_script=True))

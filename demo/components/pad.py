@@ -118,7 +118,7 @@ def pad(
         return component
     shelf, hidden = examples, read(value, value["height"], value["width"]).hidden
 
-    def lay(text: str) -> dict[str, Any]:
+    def lay(text: str, _: Any) -> dict[str, Any]:
         """An example on the pad, as much of it hidden as at first."""
         [number] = wholes(text, len(shelf) - 1)
         return Drawing(shelf[number], hidden).payload() | {"example": number}

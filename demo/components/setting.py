@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 import gradio as gr
 
 from demo import inputs
+
+Control = TypeVar("Control", gr.Number, gr.Slider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,9 @@ class Setting:
 
     name: str
     keys: tuple[str, ...]  # in the value; what they hold stands in the address, with commas
-    read: Callable[[str], Any]  # the value that a text asks for; raises ValueError or gr.Error
+    # The value that a text asks for in place of the one held; raises ValueError or gr.Error.
+    read: Callable[[str, Any], Any]
+    by_script: bool = False  # what follows from it is done by the component's script
 
     def said(self, value: Any) -> str | None:
         """What an address says of a value; None where it can't."""
@@ -31,6 +35,7 @@ class Setting:
 
 
 _settings: WeakKeyDictionary[gr.HTML, Setting] = WeakKeyDictionary()
+_left_out: WeakSet[Any] = WeakSet()
 
 
 def in_address(component: gr.HTML, setting: Setting) -> gr.HTML:
@@ -42,6 +47,17 @@ def in_address(component: gr.HTML, setting: Setting) -> gr.HTML:
 def setting_of(component: Any) -> Setting | None:
     """What an address says of a component, if it is one that a script draws."""
     return _settings.get(component) if isinstance(component, gr.HTML) else None
+
+
+def not_in_address(control: Control) -> Control:
+    """Keep a control out of the address that says nothing of what is on screen by itself."""
+    _left_out.add(control)
+    return control
+
+
+def is_left_out(control: Any) -> bool:
+    """Whether no address names a control."""
+    return control in _left_out
 
 
 def as_text(part: Any) -> str:
@@ -67,7 +83,7 @@ def wholes(text: str, *most: int) -> list[int]:
 def on_map(reach: float) -> Setting:
     """The place on a map that reaches from -reach to reach both ways."""
 
-    def read(text: str) -> dict[str, float]:
+    def read(text: str, _: Any) -> dict[str, float]:
         x, y = (inputs.number(float(part), "The place", -reach, reach) for part in text.split(","))
         return {"x": x, "y": y}
 

@@ -51,7 +51,7 @@ def sheet(
         return component
     places = {str(id): id for id in ids}
 
-    def choose(text: str) -> dict[str, int]:
+    def choose(text: str, _: Any) -> dict[str, int]:
         if text not in places:
             raise ValueError(text)
         return {"chosen": places[text]}

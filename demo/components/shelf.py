@@ -54,7 +54,7 @@ def shelf(
         return component
     last = len(value["tiles"]) - 1
 
-    def read(text: str) -> dict[str, Any]:
+    def read(text: str, _: Any) -> dict[str, Any]:
         return take(*wholes(text, last))
 
     return in_address(component, Setting("picture", ("chosen",), read))

@@ -190,7 +190,7 @@ function writeNumbers() {
 // The whole value goes along: what the browser shows can be drawn from it at any time.
 function keep() {
   const { value, z, moved, words, serial } = state;
-  props.value = { ...value, serial, z: [...z], moved, words };
+  props.value = { ...value, serial, z: [...z], moved, code: moved ? [...z] : null, words };
 }
 
 function send() {
@@ -255,6 +255,7 @@ function take(value) {
   write(find(".from"), state.words);
   layout();
   find(".sliders").dataset.serial = value.serial;
+  follow(props.answer); // if it came together with the value
 }
 
 function follow(answer) {

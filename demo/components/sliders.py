@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from demo import inputs
 from demo.components import serial, source
 from demo.components.player import encode
+from demo.components.setting import Setting, in_address
 
+FROM_ADDRESS = "z of the address"
 MOST_SHOWN = 10  # dimensions, as long as all of them are not asked for
 
 
@@ -84,6 +86,7 @@ class Sliders:
             "numbers": [[item.name, item.text, item.sign] for item in self.numbers],
             "z": self.z.tolist(),
             "moved": self.moved,
+            "code": self.z.tolist() if self.moved else None,  # in the address
             "words": self.words,
         }
 
@@ -121,8 +124,9 @@ def picture(
 
 
 def sliders(value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
-    """Sliders and pictures of `Sliders.payload()`, as a first value or an event's output."""
-    return gr.HTML(
+    """Sliders and pictures of `Sliders.payload()`, as a first value or an event's output. A code
+    that was moved stands in the address."""
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -133,3 +137,10 @@ def sliders(value: dict[str, Any], *, label: str, elem_id: str) -> gr.HTML:
         most_shown=MOST_SHOWN,
         answer=None,
     )
+
+    def move(text: str, held: dict[str, Any]) -> dict[str, Any]:
+        z = read_code([float(part) for part in text.split(",")], len(held["z"]), held["limit"])
+        moved = {"z": z, "code": z, "moved": True, "words": FROM_ADDRESS}
+        return held | moved | {"serial": serial()}
+
+    return in_address(component, Setting("code", ("code",), move))

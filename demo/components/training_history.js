@@ -6,7 +6,7 @@ const AREA = { left: 46, right: 16, top: 12, bottom: 40 };
 const FRAME = 3; // CSS pixels around a tile, in the colour of its score
 const GAP = 2; // CSS pixels between two frames
 const COIN = Math.log(2);
-const state = { value: null, at: 0, tile: null, sheet: null, across: 1, whole: false, playing: false, request: 0, last: 0 };
+const state = { value: null, serial: null, at: 0, tile: null, sheet: null, across: 1, whole: false, playing: false, request: 0, last: 0 };
 
 function colour(name) {
   return getComputedStyle(element).getPropertyValue(name).trim();
@@ -218,20 +218,26 @@ function pause() {
   cancelAnimationFrame(state.request);
 }
 
+// The address says where the cursor rests.
+function keep() {
+  props.value = { ...props.value, step: state.value.steps[state.at] };
+}
+
 function seek(at) {
   pause();
   state.at = Math.min(state.value.steps.length - 1, Math.max(0, at));
+  keep();
   show();
 }
 
 function tick(now) {
   if (!state.playing) return;
-  if (!element.isConnected || !element.offsetParent) return pause(); // another tab is open
+  if (!element.isConnected || !element.offsetParent) return seek(state.at); // another tab is open
   if (now - state.last >= 1000 * SECONDS_A_SNAPSHOT) {
     state.last = now;
     state.at++;
-    if (state.at >= state.value.steps.length - 1) pause();
-    show();
+    if (state.at >= state.value.steps.length - 1) seek(state.at);
+    else show();
   }
   if (state.playing) state.request = requestAnimationFrame(tick);
 }
@@ -310,12 +316,13 @@ async function load(url) {
 }
 
 async function take(value) {
-  if (!value || !value.steps) return;
+  if (!value || !value.steps || value.serial === state.serial) return; // the browser's own
   pause();
-  Object.assign(state, { value, at: value.steps.length - 1, tile: null, sheet: null, whole: false, across: 1 });
-  find(".scrub").max = value.steps.length - 1;
+  const { serial, steps, step } = value;
+  Object.assign(state, { value, serial, at: steps.indexOf(step), tile: null });
+  find(".scrub").max = steps.length - 1;
   const sheet = await load(value.last);
-  if (state.value === value && !state.whole) state.sheet = sheet;
+  if (!state.whole) state.sheet = sheet;
   show();
   fetchAll();
 }

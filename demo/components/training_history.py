@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from demo.components import serial, source
+from demo.components.setting import Setting, in_address
 
 CLEAR = 0.9  # of all distances from a sheet's mean: what has the full colour, or more
 
@@ -62,6 +63,7 @@ class TrainingHistory:
             "height": height,
             "width": width,
             "steps": list(self.steps),
+            "step": self.steps[-1],  # that is shown
             "scores": self.scores.round(2).tolist(),
             "clear": float(max(np.quantile(apart, CLEAR), 0.01)),
             "losses": self.losses.round(3).tolist(),
@@ -89,8 +91,9 @@ def sprite(images: NDArray[np.uint8]) -> str:
 def training_history(
     value: dict[str, Any], pictures: Callable[[Any], str], *, label: str, elem_id: str
 ) -> gr.HTML:
-    """A component of `TrainingHistory.payload()`; `pictures` returns all as a sprite."""
-    return gr.HTML(
+    """A component of `TrainingHistory.payload()`; `pictures` returns all as a sprite. The step that
+    is shown stands in the address."""
+    component = gr.HTML(
         value=value,
         label=label,
         elem_id=elem_id,
@@ -100,3 +103,11 @@ def training_history(
         apply_default_css=False,
         server_functions=[pictures],
     )
+    steps = {str(step): step for step in value["steps"]}
+
+    def seek(text: str, held: dict[str, Any]) -> dict[str, Any]:
+        if text not in steps:
+            raise ValueError(text)
+        return held | {"step": steps[text], "serial": serial()}
+
+    return in_address(component, Setting("step", ("step",), seek))

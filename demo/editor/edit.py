@@ -75,7 +75,7 @@ def put(place: tuple[int, int], size: int) -> dict[str, Any]:
     return easel.Canvas(draw(scene_at(place), size), place).payload()
 
 
-def read_named(text: str) -> dict[str, Any]:
+def read_named(text: str, _: Any) -> dict[str, Any]:
     """The place that an address names; `show_named` puts its picture on the easel."""
     return {"place": wholes(text, inputs.LARGEST_SEED, PLACES - 1)}
 

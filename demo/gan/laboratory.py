@@ -14,7 +14,7 @@ import gradio as gr
 
 from demo import engine, inputs
 from demo.activities import ModelTab
-from demo.components.lab_view import LabView, Preset, lab_view
+from demo.components.lab_view import SETTINGS, LabView, Preset, lab_view
 from gm_core import gan_lab
 from gm_core.gan_lab import Distribution, LabRecord, LabSettings, LabState, Player
 
@@ -121,6 +121,15 @@ def read_settings(given: Any) -> LabSettings:
     return LabSettings(loss=loss, **numbers)  # pyright: ignore[reportArgumentType]
 
 
+def read_setup(text: str) -> tuple[str, int, LabSettings]:
+    """The data, the seed and the settings that an address asks for. Raises ValueError or
+    gr.Error."""
+    data, seed, loss, *numbers = text.split(",")
+    given = dict(zip(SETTINGS, (loss, *map(float, numbers)), strict=True))
+    name = inputs.choice(data, "Real data", tuple(SHAPES))
+    return name, inputs.seed(float(seed)), read_settings(given)
+
+
 def read_data(name: Any, strokes: Any) -> Distribution:
     """What is to be learned; own strokes as lists of [x, y]."""
     chosen = inputs.choice(name, "Real data", tuple(name for name, *_ in SETS))
@@ -181,7 +190,10 @@ def take_turn(wish: Any, training: Training | None, seconds: float) -> tuple[Lab
         only=only,
     )
     took = time.perf_counter() - began
-    view = LabView(record, settings, ask=ask, seconds=took, begins=begins, note=note)
+    name = None if wish["data"] == DRAWN else wish["data"]
+    view = LabView(
+        record, settings, name, seed, ask=ask, seconds=took, begins=begins, note=note
+    )  # fmt: skip
     return view, dataclasses.replace(training, state=record.state)
 
 
@@ -246,7 +258,7 @@ def opening() -> tuple[LabView, Training]:
         rounds=OPENING_ROUNDS,
         every=OPENING_EVERY,
     )
-    view = LabView(record, settings, tuple(history), begins=True)
+    view = LabView(record, settings, name, seed, tuple(history), begins=True)
     return view, Training(record.state, data)
 
 
@@ -265,6 +277,7 @@ def build(tab: ModelTab) -> None:
         limits=LIMITS,
         label="Laboratory",
         elem_id=f"{tab.id}-laboratory",
+        read=read_setup,
     )
     gr.HTML(TRY_THIS, padding=False)
     # A session's own, dropped by Gradio: it comes with a turn and goes with it. The browser is the

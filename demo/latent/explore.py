@@ -20,6 +20,7 @@ from demo.activities.complete import Examples, fitting_example
 from demo.activities.generate import randomise
 from demo.components.pad import Drawing, pad, read
 from demo.components.player import encode as as_base64
+from demo.components.setting import not_in_address
 from demo.components.sliders import Number, Sliders, nice_end, picture, read_code, sliders
 from demo.components.status import status
 from demo.latent import examples, name_picture
@@ -256,8 +257,10 @@ def build(tab: ModelTab) -> None:
             told = status(first_line, elem_id=f"{tab.id}-explore-status")
             code = sliders(first_value, label="The code z", elem_id=f"{tab.id}-explore-sliders")
             with gr.Accordion("More", open=False):
-                seed = gr.Number(
-                    FIRST_SEED, label="Seed", info="of Random z; press Enter to draw it again"
+                seed = not_in_address(  # but the code that it drew
+                    gr.Number(
+                        FIRST_SEED, label="Seed", info="of Random z; press Enter to draw it again"
+                    )
                 )
 
     live: dict[str, Any] = {

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import statistics
 
+import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from app import launch
 from tests.browser.conftest import FLAGS, browser_path
 
 MOVES = 60
+QUIET = 15  # percent of the processors, for a second: what the page opens with has been drawn
 # Activity -> what is moved, and where the picture stands that follows.
 MEASURED = {
     "Explore": (".sliders .dimension .track input", ".sliders .decoded canvas"),
@@ -55,6 +57,8 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(url)
         page.get_by_role("tab", name="VAE", exact=True).click()
+        while psutil.cpu_percent(1) > QUIET:
+            pass
         for activity in MEASURED:
             found = sorted(waits(page, activity))
             print(

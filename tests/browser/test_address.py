@@ -8,20 +8,25 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Page, expect
 
 import gm_core
-from demo.tabs import pixelcnn
+from demo.gan import laboratory, training
+from demo.latent import explore
+from demo.tabs import gan, pixelcnn, vae
 from demo.ui import build_demo
 from tests.browser.conftest import cells, serve
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """The app with two activities of one of its tabs."""
+    """The app with some activities of three of its tabs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixelcnn, "ACTIVITIES", pixelcnn.ACTIVITIES[:2])
-        demo = build_demo((pixelcnn,))
+        patch.setattr(vae, "ACTIVITIES", (explore,))
+        patch.setattr(gan, "ACTIVITIES", (training, laboratory))
+        demo = build_demo((pixelcnn, vae, gan))
     with serve(demo) as url:
         yield url
 
@@ -91,3 +96,71 @@ def test_a_picture_that_was_picked_is_there_again(open_page: Callable[..., Page]
     expect(fifth).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#pixelcnn-complete-status")).to_contain_text("1 completion of 392 hidden")
     assert settings(page)["picture"] == ["4"]
+
+
+def test_a_code_that_was_moved_is_there_again(open_page: Callable[..., Page], address: str):
+    page = open_page(f"{address}?tab=vae")
+    typed = page.locator(".dimension .typed").first
+    typed.fill("2.25")
+    page.wait_for_url(re.compile(r"\?tab=vae&code="))
+    code = settings(page)["code"][0].split(",")
+    name = typed.get_attribute("aria-label") or ""  # z 3 as a number
+    assert code[int(name.split()[1]) - 1] == "2.25"
+
+    page.goto(f"{address}?tab=vae&model=vae-mnist-beta4&code={','.join(code)}")
+    expect(page.locator(".sliders .from")).to_have_text("z of the address")
+    expect(page.get_by_label(name, exact=True)).to_have_value("2.25")
+    z = torch.tensor([[float(part) for part in code]])
+    drawn = gm_core.load("vae-mnist-beta4").decode(z)[0, 0]
+    wanted = (255 * drawn).round().flatten().tolist()
+    page.wait_for_function(
+        """(wanted) => {
+          const canvas = document.querySelector(".sliders .decoded canvas");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+          return wanted.every((grey, at) => data[4 * at] === grey);
+        }""",
+        arg=wanted,
+    )
+    page.get_by_role("button", name="Reset to the image's code").click()
+    page.wait_for_url("**/?tab=vae&model=vae-mnist-beta4")
+
+    page.goto(f"{address}?tab=vae&model=vae-fashion&code=1,2")
+    expect(page.locator("#address .ignored")).to_contain_text("left out of the address: code.")
+    expect(page.locator(".sliders .from")).to_have_text("z is your image's code")
+
+
+def test_a_step_of_the_training_is_there_again(open_page: Callable[..., Page], address: str):
+    page = open_page(f"{address}?tab=gan")
+    page.locator(".history[data-whole=yes]").wait_for()
+    page.get_by_role("button", name="− step").click()
+    page.wait_for_url(re.compile(r"\?tab=gan&step=\d+$"))
+    told, link = page.locator(".history .at").inner_text(), page.url
+    page.get_by_role("button", name="End »").click()
+    page.wait_for_url("**/?tab=gan")
+
+    page.goto(link)
+    expect(page.locator(".history .at")).to_have_text(told)
+    expect(page.locator(".history")).to_have_attribute("data-whole", "yes")
+
+
+def test_the_laboratory_begins_as_the_address_says(open_page: Callable[..., Page], address: str):
+    page = open_page(f"{address}?tab=gan&activity=laboratory")
+    page.locator(".lab[data-serial]").wait_for()
+    page.get_by_role("button", name="D too strong").click()
+    page.get_by_role("button", name="Ring", exact=True).click()
+    page.locator("[data-set=d_steps]").fill("7")
+    page.wait_for_url(re.compile(r"&settings=ring,0,.*,7,"))
+    [said] = settings(page)["settings"]
+
+    wanted = said.replace(",0,", ",9,", 1)  # the seed
+    page.goto(f"{address}?tab=gan&activity=laboratory&settings={wanted}")
+    expect(page.locator(".lab .told")).to_contain_text("Both networks are new")
+    expect(page.locator("[data-set=d_steps]")).to_have_value("7")
+    expect(page.get_by_role("button", name="Ring", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(page.locator(".lab .seed")).to_have_value("9")
+    expect(page.locator(".lab .words")).to_have_text("Your own settings.")
+    assert settings(page)["settings"] == [wanted]
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function("Number(document.querySelector('.lab').dataset.dSteps) > 50")

@@ -11,7 +11,7 @@ import pytest
 
 from demo import address, inputs
 from demo.components.gallery import gallery
-from demo.components.setting import on_map
+from demo.components.setting import Setting, in_address, not_in_address, on_map
 
 MOST = {"small": 8, "large": 64}
 
@@ -169,13 +169,58 @@ def test_what_a_script_draws_says_a_part_of_its_value():
     assert "things" not in screen.hideable
 
 
+def test_what_a_script_draws_is_read_in_place_of_what_an_answer_has_made_of_it():
+    """A model brings a picture of its own, the picture its code, and the code is moved last."""
+    called: list[list[float]] = []
+
+    def switch(model: str) -> dict[str, str]:
+        return {"picture": f"of {model}"}
+
+    def encode(picture: dict[str, str]) -> dict[str, Any]:
+        return {"of": picture["picture"], "z": [0.0, 0.0], "code": None}
+
+    def move(text: str, held: dict[str, Any]) -> dict[str, Any]:
+        z = [float(part) for part in text.split(",")]
+        if len(z) != len(held["z"]):
+            raise inputs.refusal("As many numbers as before.")
+        return held | {"z": z, "code": z}
+
+    with gr.Blocks() as demo, gr.Tabs(), gr.Tab("Family", id="family"):
+        model = gr.Dropdown(["a", "b"], value="a", label="Model")
+        picture = gr.HTML({"picture": "first"})
+        code = gr.HTML({"of": "first", "z": [0.0, 0.0], "code": None})
+        lab = gr.HTML({"setup": "eight"})
+        not_in_address(gr.Number(0, label="Seed"))
+        in_address(
+            picture, Setting("picture", ("picture",), lambda text, held: held | {"picture": text})
+        )
+        in_address(code, Setting("code", ("code",), move))
+        in_address(
+            lab, Setting("settings", ("setup",), lambda text, _: {"setup": text}, by_script=True)
+        )
+        model.input(switch, model, picture)
+        picture.input(encode, picture, code)
+        code.input(lambda value: called.append(value["z"]), code, gr.HTML())
+        lab.input(lambda: called.append([]), None, gr.HTML())
+
+    held, wrong = carried_out(demo, "family", "model=b&code=1.5,0&settings=ring")
+    assert (wrong, called) == ([], [[1.5, 0]])
+    assert held == {
+        "model": "b", "picture": {"picture": "first"}, "settings": {"setup": "ring"},
+        "code": {"of": "first", "z": [1.5, 0], "code": [1.5, 0]},
+    }  # fmt: skip
+    held, wrong = carried_out(demo, "family", "picture=other&code=1")
+    assert (wrong, held["code"]["of"]) == (["code"], "other")
+    assert carried_out(demo, "family", "seed=1")[1] == ["seed"]
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [("1.25,-0.5", {"x": 1.25, "y": -0.5}), ("3,3", {"x": 3, "y": 3})],
 )
 def test_a_place_on_a_map_is_read(text: str, place: dict[str, float]):
     setting = on_map(3.0)
-    assert setting.read(text) == place
+    assert setting.read(text, None) == place
     assert setting.said(place) == text
     assert setting.said({"x": 0.123456, "y": 2.0}) == "0.12,2"
     assert setting.said({"x": 1}) is None
@@ -184,7 +229,7 @@ def test_a_place_on_a_map_is_read(text: str, place: dict[str, float]):
 @pytest.mark.parametrize("text", ["1", "1,2,3", "4,0", "nan,0", "inf,0", "1e400,0", "a,b", ","])
 def test_no_place_on_a_map_is_refused(text: str):
     with pytest.raises((ValueError, gr.Error)):
-        on_map(3.0).read(text)
+        on_map(3.0).read(text, None)
 
 
 def test_two_controls_of_one_name_are_refused():
